@@ -1,0 +1,39 @@
+"""The tables and their keys. The tables themselves are made by infra/template.yaml alone."""
+
+from typing import Final
+
+USERS: Final = "Users"
+PROJECTS: Final = "Projects"
+IMAGES: Final = "Images"
+LABELS: Final = "Labels"
+CONFIGURATIONS: Final = "TrainingConfigurations"
+SESSIONS: Final = "TrainingSessions"
+METRICS: Final = "TrainingMetrics"
+IDEMPOTENCY: Final = "Idempotency"
+
+#: table -> its key attributes, partition key first
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    USERS: ("UserID",),
+    PROJECTS: ("ProjectID",),
+    IMAGES: ("ProjectID", "ImageID"),
+    LABELS: ("ProjectID", "LabelID"),
+    CONFIGURATIONS: ("ProjectID", "ConfigID"),
+    SESSIONS: ("ProjectID", "SessionID"),
+    METRICS: ("SessionID", "Epoch"),
+    IDEMPOTENCY: ("Key",),
+}
+
+#: Projects by UserID, to list them. Never to decide ownership: an index is eventually consistent.
+PROJECTS_BY_USER: Final = "UserID-index"
+#: Sessions that are not over, by the attribute Active, which a terminal session doesn't have.
+ACTIVE_SESSIONS: Final = "Active-index"
+ACTIVE: Final = "active"
+
+#: Time to live, in Unix seconds, on every table that forgets: Users, Images, TrainingMetrics, Idempotency.
+EXPIRES_AT: Final = "ExpiresAt"
+
+EMAIL_MARKER: Final = "email#"
+USERNAME_MARKER: Final = "username#"
+REFRESH_MARKER: Final = "refresh#"
+SHA256_MARKER: Final = "sha256#"
+UPLOAD_MARKER: Final = "upload#"
