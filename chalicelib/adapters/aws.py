@@ -1,0 +1,81 @@
+"""The AWS clients: one session, each client made when it is first needed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+
+from ..contract.errors import UnavailableError
+
+_RETRY_AFTER_SECONDS = 5
+_BUSY = {
+    "InternalServerError",
+    "InternalError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "SlowDown",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+}
+
+
+class Aws:
+    """Makes each client once. Which AWS it is, the environment says (AWS_ENDPOINT_URL and so on)."""
+
+    def __init__(self) -> None:
+        self._session = boto3.session.Session()
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        return self._client("dynamodb")
+
+    @cached_property
+    def s3(self) -> Any:
+        # boto3 presigns with SigV2 in us-east-1 unless told.
+        return self._client("s3", signature_version="s3v4")
+
+    @cached_property
+    def batch(self) -> Any:
+        # SubmitJob has no client token: a retry by the SDK could start a second job.
+        return self._client("batch", retries={"mode": "standard", "total_max_attempts": 1})
+
+    @cached_property
+    def secrets(self) -> Any:
+        return self._client("secretsmanager")
+
+    def _client(self, service: str, **options: Any) -> Any:
+        defaults: dict[str, Any] = {
+            "retries": {"mode": "standard", "total_max_attempts": 4},
+            "connect_timeout": 3,
+            "read_timeout": 15,
+            "max_pool_connections": 32,
+        }
+        return self._session.client(service, config=Config(**{**defaults, **options}))
+
+
+def error_code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turns "slow down" and "no answer", which the SDK has retried, into `UnavailableError`."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in _BUSY:
+            raise
+        raise UnavailableError(
+            "AWS is busy", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
+        ) from error
+    except HTTPClientError as error:
+        raise UnavailableError(
+            "AWS didn't answer", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
+        ) from error

@@ -1,0 +1,80 @@
+"""AWS Batch: submitting, ending and finding jobs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ..contract.errors import UnavailableError
+from ..contract.records import Session
+from ..services.ports import JobSeen
+from ..services.training import SUBMIT_REFUSED
+from .aws import Aws, unavailable
+
+_JOBS_A_CALL = 100
+
+
+class BatchGateway:
+    def __init__(self, aws: Aws, job_queue: str, job_definition: str) -> None:
+        self._aws = aws
+        self._job_queue = job_queue
+        self._job_definition = job_definition
+
+    def submit(self, session: Session, timeout_seconds: int) -> str:
+        environment = {
+            "PROJECT_ID": session.project_id,
+            "SESSION_ID": session.session_id,
+            "GENERATION": str(session.generation),
+        }
+        try:
+            with unavailable():
+                answer = self._aws.batch.submit_job(
+                    jobName=session.session_id,
+                    jobQueue=self._job_queue,
+                    jobDefinition=self._job_definition,
+                    containerOverrides={
+                        "environment": [{"name": name, "value": value} for name, value in environment.items()]
+                    },
+                    timeout={"attemptDurationSeconds": timeout_seconds},
+                )
+        except ClientError as error:
+            raise UnavailableError(
+                f"AWS Batch refused the job: {error.response['Error'].get('Message', '')}",
+                code=SUBMIT_REFUSED,
+                hint="Check that the job queue and the job definition of this stage exist and are enabled.",
+            ) from error
+        return str(answer["jobId"])
+
+    def terminate(self, batch_job_id: str, reason: str) -> None:
+        with unavailable():
+            self._aws.batch.terminate_job(jobId=batch_job_id, reason=reason)
+
+    def find(self, session_id: str) -> Sequence[JobSeen]:
+        found: list[dict[str, Any]] = []
+        pages = self._aws.batch.get_paginator("list_jobs").paginate(
+            jobQueue=self._job_queue, filters=[{"name": "JOB_NAME", "values": [session_id]}]
+        )
+        with unavailable():
+            for page in pages:
+                found.extend(page["jobSummaryList"])
+        found.sort(key=lambda each: each.get("createdAt", 0))
+        return [JobSeen(each["jobId"], each["status"], each.get("statusReason")) for each in found]
+
+    def describe(self, batch_job_ids: Sequence[str]) -> Mapping[str, JobSeen]:
+        jobs: list[dict[str, Any]] = []
+        with unavailable():
+            for start in range(0, len(batch_job_ids), _JOBS_A_CALL):
+                chunk = list(batch_job_ids[start : start + _JOBS_A_CALL])
+                jobs.extend(self._aws.batch.describe_jobs(jobs=chunk)["jobs"])
+        return {each["jobId"]: job_seen(each) for each in jobs}
+
+
+def job_seen(detail: Mapping[str, Any]) -> JobSeen:
+    """A job as DescribeJobs answers it, and as a `Batch Job State Change` event carries it."""
+    container = detail.get("container", {})
+    return JobSeen(
+        detail["jobId"],
+        detail["status"],
+        container.get("reason") or detail.get("statusReason"),
+        container.get("exitCode"),
+    )

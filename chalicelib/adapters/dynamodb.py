@@ -1,0 +1,236 @@
+"""DynamoDB in the few forms in which Darkroom uses it.
+
+Reads are strongly consistent, except on an index. A condition that doesn't hold is an answer
+(False), not an error; every other refusal is raised.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from ..contract.attributes import Item, marshal
+from ..contract.errors import UnavailableError
+from .aws import Aws, error_code, unavailable
+
+T = TypeVar("T")
+WRITES_A_BATCH = 25
+READS_A_BATCH = 100
+_WORKERS = 16
+_ATTEMPTS = 8
+
+
+class Tables:
+    """The tables of a stage; an expression's names are aliased by `#Name`, values are plain Python."""
+
+    def __init__(self, aws: Aws, prefix: str) -> None:
+        self._aws = aws
+        self._prefix = prefix
+
+    def name(self, table: str) -> str:
+        return self._prefix + table
+
+    def get(self, table: str, key: Mapping[str, Any]) -> Item | None:
+        answer = self._call("get_item", TableName=self.name(table), Key=marshal(key), ConsistentRead=True)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def get_many(self, keys: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, Item]]:
+        """Items of several tables, (table, item), in one round trip for each hundred keys."""
+        return [found for chunk in _chunks(keys, READS_A_BATCH) for found in self._get_chunk(chunk)]
+
+    def query(
+        self,
+        table: str,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        select: Sequence[str] = (),
+        where: str | None = None,
+        index: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Item]:
+        """Items of a partition, a page at a time.
+
+        Args:
+            table: its name in the contract.
+            condition: on the key, such as "#ProjectID = :project".
+            values: by name, without the colon.
+            select: the attributes to return; all of them without it.
+            where: a condition on other attributes; it saves bytes, not reads.
+            index: an index to ask instead of the table.
+            descending: largest key first.
+            limit: after how many items to end.
+        """
+        request: dict[str, Any] = {
+            "TableName": self.name(table),
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": _values(values),
+            "ScanIndexForward": not descending,
+        }
+        if where:
+            request["FilterExpression"] = where
+        elif limit:
+            request["Limit"] = limit
+        if select:
+            request["ProjectionExpression"] = ", ".join(f"#{each}" for each in select)
+        if index:
+            request["IndexName"] = index
+        else:
+            request["ConsistentRead"] = True
+        request["ExpressionAttributeNames"] = _names(
+            condition, where or "", request.get("ProjectionExpression", "")
+        )
+        yield from self._pages(request, limit)
+
+    def put(
+        self, table: str, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None
+    ) -> bool:
+        request = self._write(table, condition, values or {}, "")
+        return self._conditional("put_item", Item=item, **request)
+
+    def update(
+        self,
+        table: str,
+        key: Mapping[str, Any],
+        change: str,
+        condition: str | None,
+        values: Mapping[str, Any],
+    ) -> bool:
+        request = self._write(table, condition, values, change)
+        return self._conditional("update_item", Key=marshal(key), UpdateExpression=change, **request)
+
+    def delete(self, table: str, key: Mapping[str, Any]) -> None:
+        self._call("delete_item", TableName=self.name(table), Key=marshal(key))
+
+    def put_many(self, table: str, items: Iterable[Item]) -> None:
+        """Puts items without a condition, 25 a call, the calls in parallel."""
+        chunks = _chunks(list(items), WRITES_A_BATCH)
+        if not chunks:
+            return
+        with ThreadPoolExecutor(min(_WORKERS, len(chunks))) as pool:
+            list(pool.map(lambda chunk: self._put_chunk(table, chunk), chunks))
+
+    def put_action(
+        self, table: str, item: Item, condition: str, values: Mapping[str, Any] | None = None
+    ) -> Any:
+        """For `transact`: a put."""
+        return {"Put": {"Item": item, **self._write(table, condition, values or {}, "")}}
+
+    def update_action(
+        self,
+        table: str,
+        key: Mapping[str, Any],
+        change: str,
+        condition: str | None,
+        values: Mapping[str, Any],
+    ) -> Any:
+        """For `transact`: an update."""
+        request = self._write(table, condition, values, change)
+        return {"Update": {"Key": marshal(key), "UpdateExpression": change, **request}}
+
+    def delete_action(self, table: str, key: Mapping[str, Any]) -> Any:
+        """For `transact`: a delete of what may be gone already."""
+        return {"Delete": {"TableName": self.name(table), "Key": marshal(key)}}
+
+    def transact(self, actions: Sequence[Any]) -> list[bool]:
+        """Carries out all actions or none; returns for each whether it was free to go ahead."""
+        try:
+            self._call("transact_write_items", TransactItems=list(actions))
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            reasons = [each.get("Code") for each in error.response.get("CancellationReasons", [])]
+            if "ConditionalCheckFailed" not in reasons:
+                raise UnavailableError(
+                    "another request is changing the same rows", hint="Try again.", retry_after_seconds=1
+                ) from error
+            return [code != "ConditionalCheckFailed" for code in reasons]
+        return [True] * len(actions)
+
+    def _write(
+        self, table: str, condition: str | None, values: Mapping[str, Any], change: str
+    ) -> dict[str, Any]:
+        request: dict[str, Any] = {"TableName": self.name(table)}
+        if condition:
+            request["ConditionExpression"] = condition
+        if names := _names(condition or "", change):
+            request["ExpressionAttributeNames"] = names
+        if values:
+            request["ExpressionAttributeValues"] = _values(values)
+        return request
+
+    def _conditional(self, operation: str, **request: Any) -> bool:
+        try:
+            self._call(operation, **request)
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+    def _pages(self, request: dict[str, Any], limit: int | None) -> Iterator[Item]:
+        count = 0
+        while True:
+            answer = self._call("query", **request)
+            for item in answer["Items"]:
+                yield item
+                count += 1
+                if count == limit:
+                    return
+            if "LastEvaluatedKey" not in answer:
+                return
+            request = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def _get_chunk(self, keys: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, Item]]:
+        wanted: dict[str, Any] = {}
+        for table, key in keys:
+            wanted.setdefault(self.name(table), {"Keys": [], "ConsistentRead": True})["Keys"].append(
+                marshal(key)
+            )
+        for _ in _backoff():
+            answer = self._call("batch_get_item", RequestItems=wanted)
+            for name, items in answer["Responses"].items():
+                yield from ((name.removeprefix(self._prefix), item) for item in items)
+            wanted = answer.get("UnprocessedKeys", {})
+            if not wanted:
+                return
+
+    def _put_chunk(self, table: str, items: Sequence[Item]) -> None:
+        wanted = {self.name(table): [{"PutRequest": {"Item": item}} for item in items]}
+        for _ in _backoff():
+            wanted = self._call("batch_write_item", RequestItems=wanted).get("UnprocessedItems", {})
+            if not wanted:
+                return
+
+    def _call(self, operation: str, **request: Any) -> Any:
+        with unavailable():
+            return getattr(self._aws.dynamodb, operation)(**request)
+
+
+def _chunks(values: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _backoff() -> Iterator[None]:
+    """Tries at growing distances, for what a batch call left undone; then it is `UnavailableError`."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(0.05 * 2**attempt)
+        yield
+    raise UnavailableError("DynamoDB is busy", hint="Try again.", retry_after_seconds=5)
+
+
+def _names(*expressions: str) -> dict[str, str]:
+    """`#Name` -> Name for every alias that stands in the expressions."""
+    words = (
+        " ".join(expressions).replace("(", " ").replace(")", " ").replace(",", " ").replace(".", " ").split()
+    )
+    return {word: word[1:] for word in words if word.startswith("#")}
+
+
+def _values(values: Mapping[str, Any]) -> Item:
+    return {f":{name}": value for name, value in marshal(values).items()}

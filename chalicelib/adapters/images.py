@@ -1,0 +1,162 @@
+"""Images, uploads and labels in DynamoDB."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..contract.attributes import Item, from_item, marshal, to_item
+from ..contract.ids import FIRST, LAST
+from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label, Upload
+from ..contract.tables import IMAGES, LABELS, SHA256_MARKER, UPLOAD_MARKER
+from ..services.ports import Known
+from .dynamodb import Tables
+
+#: A file has one row; only a failure of our own is replaced by another try.
+_MAY_WRITE = "attribute_not_exists(#ImageID) OR #RejectReason.#code = :failed"
+_FAILED = {"failed": INGEST_FAILED}
+_IN_RANGE = "#ProjectID = :project AND #ImageID BETWEEN :first AND :last"
+
+
+class DynamoImages:
+    """Rows of images sort before the markers that share the table: `sha256#…` and `upload#…`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def get(self, project_id: str, image_id: str) -> Image | None:
+        item = self._tables.get(IMAGES, _key(project_id, image_id))
+        return from_item(Image, item) if item else None
+
+    def accept(self, image: Image) -> str | None:
+        marker_key = _key(image.project_id, SHA256_MARKER + (image.sha256 or ""))
+        marker = marshal(marker_key | {"OriginalID": image.image_id})
+        row_is_free, hash_is_free = self._tables.transact(
+            [
+                self._tables.put_action(IMAGES, to_item(image), _MAY_WRITE, _FAILED),
+                self._tables.put_action(IMAGES, marker, "attribute_not_exists(#ImageID)"),
+            ]
+        )
+        if row_is_free and hash_is_free:
+            return None
+        if not row_is_free:
+            return image.image_id
+        return self._original(marker_key) or self.accept(image)
+
+    def record(self, image: Image) -> None:
+        self._tables.put(IMAGES, to_item(image), _MAY_WRITE, _FAILED)
+
+    def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
+        self._tables.update(
+            IMAGES,
+            _key(project_id, image_id),
+            "ADD #Aliases :names",
+            "#Status = :accepted AND #FileName <> :name AND NOT contains(#Aliases, :name)",
+            {"names": {file_name}, "name": file_name, "accepted": ImageStatus.ACCEPTED},
+        )
+
+    def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, str]:
+        keys = [(IMAGES, _key(project_id, SHA256_MARKER + each)) for each in hashes]
+        found = (item for _, item in self._tables.get_many(keys))
+        return {each["ImageID"]["S"].removeprefix(SHA256_MARKER): each["OriginalID"]["S"] for each in found}
+
+    def list(
+        self, project_id: str, limit: int, after: str | None, status: ImageStatus | None
+    ) -> Sequence[Image]:
+        condition = "#ProjectID = :project AND #ImageID BETWEEN :first AND :last"
+        # BETWEEN includes its ends, and no id stands between one and the same with a space behind it.
+        values = {"project": project_id, "first": f"{after} " if after else FIRST, "last": LAST}
+        where = "#Status = :status" if status else "#Status <> :status"
+        values["status"] = status or ImageStatus.DELETED
+        items = self._tables.query(IMAGES, condition, values, where=where, limit=limit)
+        return [from_item(Image, each) for each in items]
+
+    def between(self, project_id: str, first: str, last: str) -> Iterator[Image]:
+        values = {"project": project_id, "first": first, "last": last}
+        return (from_item(Image, each) for each in self._tables.query(IMAGES, _IN_RANGE, values))
+
+    def known(self, project_id: str) -> Iterator[Known]:
+        items = self._tables.query(
+            IMAGES,
+            _IN_RANGE,
+            {"project": project_id, "first": FIRST, "last": LAST, "accepted": ImageStatus.ACCEPTED},
+            select=("ImageID", "FileName", "Aliases", "Width", "Height"),
+            where="#Status = :accepted",
+        )
+        return map(_known, items)
+
+    def delete(self, image: Image, expires_at: int) -> bool:
+        tombstone = Image(
+            project_id=image.project_id,
+            image_id=image.image_id,
+            status=ImageStatus.DELETED,
+            upload_time=image.upload_time,
+            upload_id=image.upload_id,
+            expires_at=expires_at,
+        )
+        actions = [
+            # Without this a late deletion would take the mark of an image with the same bytes.
+            self._tables.put_action(IMAGES, to_item(tombstone), "#Status = :status", {"status": image.status}),
+            self._tables.delete_action(LABELS, {"ProjectID": image.project_id, "LabelID": image.image_id}),
+        ]
+        if image.status == ImageStatus.ACCEPTED:
+            marker = _key(image.project_id, SHA256_MARKER + (image.sha256 or ""))
+            actions.append(self._tables.delete_action(IMAGES, marker))
+        return all(self._tables.transact(actions))
+
+    def add_upload(self, upload: Upload, name_parts: Sequence[bytes]) -> None:
+        for part, names in enumerate(name_parts):
+            key = _key(upload.project_id, _part(upload, part))
+            self._tables.put(IMAGES, marshal(key | {"Names": names, "ExpiresAt": upload.expires_at}))
+        # Last, so that an upload that can be read has all its parts.
+        self._tables.put(IMAGES, to_item(upload), "attribute_not_exists(#ImageID)")
+
+    def get_upload(self, project_id: str, upload_id: str) -> Upload | None:
+        item = self._tables.get(IMAGES, _key(project_id, UPLOAD_MARKER + upload_id))
+        return from_item(Upload, item) if item else None
+
+    def upload_names(self, upload: Upload, part: int) -> bytes:
+        item = self._tables.get(IMAGES, _key(upload.project_id, _part(upload, part)))
+        if item is None:
+            raise LookupError(f"part {part} of upload {upload.upload_id} is gone")
+        return bytes(item["Names"]["B"])
+
+    def _original(self, marker_key: Mapping[str, Any]) -> str | None:
+        """The image of a marker; None where it was deleted just now."""
+        marker = self._tables.get(IMAGES, marker_key)
+        return marker["OriginalID"]["S"] if marker else None
+
+
+def _key(project_id: str, image_id: str) -> dict[str, str]:
+    return {"ProjectID": project_id, "ImageID": image_id}
+
+
+def _part(upload: Upload, part: int) -> str:
+    return f"{upload.image_id}#{part:04}"
+
+
+def _known(item: Item) -> Known:
+    names = (item["FileName"]["S"], *item.get("Aliases", {}).get("SS", ()))
+    return Known(item["ImageID"]["S"], names, int(item["Width"]["N"]), int(item["Height"]["N"]))
+
+
+class DynamoLabels:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def put(self, labels: Sequence[Label]) -> None:
+        self._tables.put_many(LABELS, (to_item(each) for each in labels))
+
+    def between(self, project_id: str, first: str, last: str) -> Mapping[str, Label]:
+        condition = "#ProjectID = :project AND #LabelID BETWEEN :first AND :last"
+        values = {"project": project_id, "first": first, "last": last}
+        found = (from_item(Label, each) for each in self._tables.query(LABELS, condition, values))
+        return {each.image_id: each for each in found}
+
+    def all(self, project_id: str) -> Iterator[Label]:
+        found = self._tables.query(LABELS, "#ProjectID = :project", {"project": project_id})
+        return (from_item(Label, each) for each in found)
+
+    def page(self, project_id: str, limit: int, after: str | None) -> Sequence[Label]:
+        condition = "#ProjectID = :project AND #LabelID > :after"
+        values = {"project": project_id, "after": after or "0"}
+        found = self._tables.query(LABELS, condition, values, limit=limit)
+        return [from_item(Label, each) for each in found]

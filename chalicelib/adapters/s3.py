@@ -1,0 +1,69 @@
+"""The one bucket: images, thumbnails and what runs leave behind."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from ..contract.errors import RejectedImageError
+from ..services.ports import PostPolicy
+from .aws import Aws, error_code, unavailable
+
+_DELETES_A_CALL = 1000
+_GONE = {"NoSuchKey", "404"}
+
+
+class S3ObjectStore:
+    def __init__(self, aws: Aws, bucket: str) -> None:
+        self._aws = aws
+        self._bucket = bucket
+
+    def sign_post(self, prefix: str, max_bytes: int, seconds: int) -> PostPolicy:
+        signed = self._aws.s3.generate_presigned_post(
+            self._bucket,
+            prefix + "${filename}",
+            Conditions=[
+                ["starts-with", "$key", prefix],
+                ["starts-with", "$Content-Type", "image/"],
+                ["content-length-range", 1, max_bytes],
+            ],
+            ExpiresIn=seconds,
+        )
+        # The client sends each image's own key.
+        fields = {name: value for name, value in signed["fields"].items() if name != "key"}
+        return PostPolicy(signed["url"], fields)
+
+    def sign_get(self, key: str, seconds: int, file_name: str | None = None) -> str:
+        params: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+        if file_name:
+            # RFC 6266: the name survives whatever characters it has.
+            params["ResponseContentDisposition"] = f"inline; filename*=UTF-8''{quote(file_name, safe='')}"
+        return str(self._aws.s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
+
+    def put(self, key: str, content: bytes, content_type: str) -> str:
+        with unavailable():
+            answer = self._aws.s3.put_object(
+                Bucket=self._bucket, Key=key, Body=content, ContentType=content_type
+            )
+        return str(answer["ETag"]).strip('"')
+
+    def get(self, key: str, max_bytes: int) -> bytes | None:
+        try:
+            with unavailable():
+                answer = self._aws.s3.get_object(Bucket=self._bucket, Key=key)
+                if answer["ContentLength"] > max_bytes:
+                    answer["Body"].close()
+                    raise RejectedImageError(f"the object has over {max_bytes} bytes", code="file-too-large")
+                return bytes(answer["Body"].read())
+        except ClientError as error:
+            if error_code(error) not in _GONE:
+                raise
+            return None
+
+    def delete(self, keys: Iterable[str]) -> None:
+        objects = [{"Key": each} for each in keys]
+        with unavailable():
+            for start in range(0, len(objects), _DELETES_A_CALL):
+                chunk = objects[start : start + _DELETES_A_CALL]
+                self._aws.s3.delete_objects(Bucket=self._bucket, Delete={"Objects": chunk, "Quiet": True})

@@ -1,0 +1,137 @@
+"""The composition root: which adapter stands behind which Protocol. Nothing else joins the two.
+
+Everything is made when it is first needed, and once.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from aws_lambda_powertools import Logger
+
+from .adapters.accounts import DynamoAdmissionReader, DynamoProjects, DynamoUsers
+from .adapters.aws import Aws
+from .adapters.batch import BatchGateway
+from .adapters.dynamodb import Tables
+from .adapters.images import DynamoImages, DynamoLabels
+from .adapters.pictures import PillowInspector
+from .adapters.s3 import S3ObjectStore
+from .adapters.security import Argon2Hasher, JwtTokens, SigningKey, SystemClock, UlidIds
+from .adapters.telemetry import PowertoolsTelemetry
+from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, DynamoMetrics, DynamoSessions
+from .services import ports
+from .services.acceptance import Acceptance
+from .services.access import Access
+from .services.accounts import Accounts
+from .services.gallery import Gallery
+from .services.ingest import Ingest
+from .services.labelling import Labelling
+from .services.oversight import Oversight
+from .services.projects import ProjectBook
+from .services.runs import Runs
+from .services.training import Training
+from .services.uploads import DirectUploads, PostedUploads
+from .settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """One implementation of each Protocol."""
+
+    clock: ports.Clock
+    ids: ports.Ids
+    admission_reader: ports.AdmissionReader
+    hasher: ports.PasswordHasher
+    tokens: ports.Tokens
+    users: ports.Users
+    projects: ports.Projects
+    images: ports.Images
+    labels: ports.Labels
+    configurations: ports.Configurations
+    sessions: ports.Sessions
+    metrics: ports.Metrics
+    jobs: ports.JobGateway
+    store: ports.ObjectStore
+    inspector: ports.ImageInspector
+    idempotency: ports.IdempotencyKeys
+    telemetry: ports.Telemetry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """The use-cases."""
+
+    access: Access
+    accounts: Accounts
+    projects: ProjectBook
+    direct_uploads: DirectUploads
+    posted_uploads: PostedUploads
+    ingest: Ingest
+    gallery: Gallery
+    labelling: Labelling
+    training: Training
+    runs: Runs
+    oversight: Oversight
+
+
+def assemble(p: Ports) -> Services:
+    """The use-cases on top of these ports; tests pass fakes."""
+    acceptance = Acceptance(p.images, p.store, p.inspector, p.clock)
+    return Services(
+        access=Access(p.tokens, p.admission_reader),
+        accounts=Accounts(p.users, p.hasher, p.tokens, p.clock, p.ids),
+        projects=ProjectBook(p.projects, p.clock, p.ids),
+        direct_uploads=DirectUploads(p.images, acceptance, p.ids),
+        posted_uploads=PostedUploads(p.images, p.store, p.clock, p.ids),
+        ingest=Ingest(p.images, p.store, acceptance, p.telemetry, p.clock),
+        gallery=Gallery(p.images, p.labels, p.store, p.clock),
+        labelling=Labelling(p.images, p.labels, p.clock),
+        training=Training(
+            p.configurations, p.sessions, p.labels, p.jobs, p.idempotency, p.telemetry, p.clock, p.ids
+        ),
+        runs=Runs(p.sessions, p.metrics, p.store, p.jobs, p.clock),
+        oversight=Oversight(p.sessions, p.jobs, p.telemetry, p.clock),
+    )
+
+
+def aws_ports(settings: Settings, aws: Aws) -> Ports:
+    """The ports of a stage in AWS, embedded or real."""
+    tables = Tables(aws, settings.table_prefix)
+    clock = SystemClock()
+    return Ports(
+        clock=clock,
+        ids=UlidIds(clock),
+        admission_reader=DynamoAdmissionReader(tables),
+        hasher=Argon2Hasher(),
+        tokens=JwtTokens(SigningKey(aws, settings.signing_secret), clock),
+        users=DynamoUsers(tables),
+        projects=DynamoProjects(tables),
+        images=DynamoImages(tables),
+        labels=DynamoLabels(tables),
+        configurations=DynamoConfigurations(tables),
+        sessions=DynamoSessions(tables),
+        metrics=DynamoMetrics(tables),
+        jobs=BatchGateway(aws, settings.job_queue, settings.job_definition),
+        store=S3ObjectStore(aws, settings.bucket),
+        inspector=PillowInspector(),
+        idempotency=DynamoIdempotencyKeys(tables),
+        telemetry=PowertoolsTelemetry(log()),
+    )
+
+
+@cache
+def services() -> Services:
+    """The use-cases of the stage that the environment names."""
+    return assemble(aws_ports(Settings.read(os.environ), aws()))
+
+
+@cache
+def aws() -> Aws:
+    """The AWS clients."""
+    return Aws()
+
+
+@cache
+def log() -> Logger:
+    """The one logger: a JSON line an event."""
+    return Logger(service="darkroom", location=None)

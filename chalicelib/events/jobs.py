@@ -1,0 +1,31 @@
+"""AWS Batch's notice that a job changed its state, and the sweep that needs no notice."""
+
+import json
+from typing import Any
+
+from chalice.app import Blueprint, CloudWatchEvent, Rate, SQSEvent
+
+from ..adapters.batch import job_seen
+from ..bootstrap import services
+from .queues import Message, arn_of, handle_each
+
+blueprint = Blueprint(__name__)
+
+
+@blueprint.on_sqs_message(queue_arn=arn_of("JobStateQueue"), batch_size=10, name="job_state")
+def job_state(event: SQSEvent) -> dict[str, Any]:
+    """Brings sessions up to what Batch says of their jobs."""
+    return handle_each(event.to_dict(), _apply)
+
+
+@blueprint.schedule(Rate(5, unit=Rate.MINUTES), name="sweep")
+def sweep(_: CloudWatchEvent) -> None:
+    """Looks after sessions whose events were lost."""
+    services().oversight.sweep()
+
+
+def _apply(message: Message) -> None:
+    detail = json.loads(message["body"])["detail"]
+    environment = {each["name"]: each["value"] for each in detail.get("container", {}).get("environment", [])}
+    if "PROJECT_ID" in environment:  # other jobs of the queue aren't ours
+        services().oversight.job_changed(environment["PROJECT_ID"], detail["jobName"], job_seen(detail))

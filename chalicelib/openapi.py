@@ -1,0 +1,101 @@
+"""OpenAPI 3.1, generated from the declared endpoints and the models that validate them."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from .problems import MEDIA_TYPE
+from .routes.api import Endpoint
+from .schemas.base import Problem
+
+_REFERENCE = "#/components/schemas/{model}"
+_FILES = {
+    "type": "object",
+    "required": ["images"],
+    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+}
+
+
+def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """The OpenAPI document of the endpoints."""
+    endpoints = list(endpoints)
+    models = {(model, "validation") for each in endpoints if (model := each.body)}
+    models |= {(model, "serialization") for each in endpoints for model in each.answers.values() if model}
+    models |= {(Problem, "serialization")}
+    ordered = sorted(models, key=lambda entry: (entry[0].__name__, entry[1]))
+    references, schemas = models_json_schema(ordered, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    paths: dict[str, dict[str, Any]] = {}
+    for each in endpoints:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, references)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Darkroom",
+            "version": "1",
+            "description": "Train image models in your own cloud account.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas.get("$defs", {}),
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(endpoint: Endpoint, references: Any) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "parameters": _parameters(endpoint),
+        "responses": {
+            str(status): _answer(references[(model, "serialization")] if model else None)
+            for status, model in endpoint.answers.items()
+        }
+        | {
+            "default": _answer(
+                references[(Problem, "serialization")], MEDIA_TYPE, "A problem, as RFC 9457 has it."
+            )
+        },
+        "security": [] if endpoint.public else [{"bearer": []}],
+    }
+    if endpoint.body is not None:
+        operation["requestBody"] = _content(references[(endpoint.body, "validation")], endpoint.content_type)
+    elif endpoint.content_type != "application/json":
+        operation["requestBody"] = _content(_FILES, endpoint.content_type)
+    return operation
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", endpoint.path)
+    ]
+    in_query = [
+        {
+            "name": name,
+            "in": "query",
+            "description": each.description,
+            "schema": TypeAdapter(each.kind).json_schema()
+            | ({} if each.default is None else {"default": each.default}),
+        }
+        for name, each in endpoint.query.items()
+    ]
+    in_header = [
+        {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
+        for name, meaning in endpoint.headers.items()
+    ]
+    return in_path + in_query + in_header
+
+
+def _content(schema: Any, media_type: str) -> dict[str, Any]:
+    return {"required": True, "content": {media_type: {"schema": schema}}}
+
+
+def _answer(schema: Any, media_type: str = "application/json", description: str = "") -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": description or "As asked for."}
+    if schema is not None:
+        answer["content"] = {media_type: {"schema": schema}}
+    return answer

@@ -1,0 +1,19 @@
+"""/openapi.json: what the other resources declare."""
+
+import json
+
+from ..openapi import document
+from . import images, labels, projects, training, users
+from .api import Answered, Api, Call
+
+api = Api(__name__)
+
+#: Every Blueprint of the API.
+BLUEPRINTS = (users.api, projects.api, images.api, labels.api, training.api, api)
+
+
+@api.endpoint("GET", "/openapi.json", summary="This document.", answers={200: None}, public=True)
+def openapi(_: Call) -> Answered:
+    return Answered(
+        200, json.dumps(document(each for blueprint in BLUEPRINTS for each in blueprint.endpoints))
+    )

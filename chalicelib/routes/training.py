@@ -1,0 +1,117 @@
+"""Training: configure, start, watch, stop, collect."""
+
+from hashlib import sha256
+
+from ..bootstrap import services
+from ..contract.errors import UnprocessableError
+from ..schemas.base import Page
+from ..schemas.training import (
+    ConfigurationAnswer,
+    ResultsAnswer,
+    SessionAnswer,
+    SessionStarted,
+    StatusAnswer,
+    TrainingConfigure,
+    training_config,
+)
+from ..services.runs import POLL_SECONDS
+from .api import Answered, Api, Call, Query
+from .paging import PAGING, page
+
+api = Api(__name__)
+
+_MAX_KEY = 255
+
+
+@api.endpoint(
+    "PUT",
+    "/api/projects/{projectId}/training/configure",
+    summary="Set the training parameters; what is left out gets a default that trains well.",
+    body=TrainingConfigure,
+    answers={200: ConfigurationAnswer},
+)
+def configure(call: Call) -> Answered:
+    stored = services().training.configure(call.admitted.project, training_config(call.body))
+    return Answered(200, ConfigurationAnswer.of(stored))
+
+
+@api.endpoint(
+    "GET",
+    "/api/projects/{projectId}/training/configure",
+    summary="The current training parameters.",
+    answers={200: ConfigurationAnswer},
+)
+def get_configuration(call: Call) -> Answered:
+    return Answered(200, ConfigurationAnswer.of(services().training.configuration(call.admitted.project)))
+
+
+@api.endpoint(
+    "POST",
+    "/api/projects/{projectId}/training/start",
+    summary="Start a run with the current configuration and labels.",
+    headers={"Idempotency-Key": "With the same key, a repeated request within 24 hours starts nothing new."},
+    answers={202: SessionStarted},
+)
+def start(call: Call) -> Answered:
+    project = call.admitted.project
+    key = call.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= _MAX_KEY:
+        raise UnprocessableError("the Idempotency-Key has 1 to 255 characters", code="bad-idempotency-key")
+    started = services().training.start(project, key, sha256(call.raw).hexdigest())
+    headers = {
+        "Location": f"/api/projects/{project.project_id}/training/{started.session_id}/status",
+        "Retry-After": str(POLL_SECONDS),
+    }
+    if started.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Answered(202, SessionStarted(session_id=started.session_id, status=started.status), headers)
+
+
+@api.endpoint(
+    "GET",
+    "/api/projects/{projectId}/training",
+    summary="The project's runs, newest first.",
+    query=PAGING,
+    answers={200: Page[SessionAnswer]},
+)
+def list_sessions(call: Call) -> Answered:
+    limit = call.query["limit"]
+    found = services().runs.list(call.admitted.project.project_id, limit, call.query["cursor"])
+    return Answered(200, page(found, limit, lambda each: each.session_id, SessionAnswer.of))
+
+
+@api.endpoint(
+    "POST",
+    "/api/projects/{projectId}/training/{sessionId}/stop",
+    summary="Stop a run; one that is training keeps its best weights so far.",
+    answers={202: SessionAnswer},
+)
+def stop(call: Call) -> Answered:
+    return Answered(202, SessionAnswer.of(services().runs.stop(call.admitted.session)))
+
+
+@api.endpoint(
+    "GET",
+    "/api/projects/{projectId}/training/{sessionId}/status",
+    summary="How a run is doing.",
+    query={"history": Query(bool, False, "Also every epoch so far.")},
+    headers={"If-None-Match": "The ETag of an earlier answer: 304 where nothing has changed since."},
+    answers={200: StatusAnswer, 304: None},
+)
+def status(call: Call) -> Answered:
+    answer = StatusAnswer.of_watched(services().runs.watch(call.admitted.session, call.query["history"]))
+    etag = f'"{sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if etag in call.headers.get("if-none-match", ""):
+        return Answered(304, "", headers)
+    return Answered(200, answer, headers)
+
+
+@api.endpoint(
+    "GET",
+    "/api/projects/{projectId}/training/{sessionId}/results",
+    summary="Accuracy, loss, confusion matrix, model details and the model's files.",
+    answers={200: ResultsAnswer},
+)
+def results(call: Call) -> Answered:
+    return Answered(200, ResultsAnswer.model_validate(services().runs.results(call.admitted.session)))

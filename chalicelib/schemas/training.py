@@ -1,0 +1,169 @@
+"""Configuration, sessions, progress and results."""
+
+from dataclasses import fields
+from typing import Annotated, Any, Self
+
+from pydantic import Field, create_model
+
+from ..contract.config import TrainingConfig
+from ..contract.records import Configuration, EpochMetrics, Session
+from ..contract.states import Status
+from ..services.runs import Watched
+from .base import Answer, Request, omitted
+from .data import Reason
+
+
+def _definition(each: Any) -> tuple[Any, Any]:
+    return each.type, Field(default=each.default, description=each.metadata["doc"], **each.metadata["bounds"])
+
+
+_DEFINITIONS: dict[str, Any] = {each.name: _definition(each) for each in fields(TrainingConfig)}
+
+#: Generated from the contract: the parameters, bounds and defaults stand there alone.
+TrainingConfigure = create_model("TrainingConfigure", __base__=Request, **_DEFINITIONS)
+
+
+def training_config(body: Request) -> TrainingConfig:
+    """The contract's configuration from a body that `TrainingConfigure` has checked."""
+    return TrainingConfig(**{each.name: getattr(body, each.name) for each in fields(TrainingConfig)})
+
+
+class ConfigurationAnswer(TrainingConfigure):  # type: ignore[misc,valid-type]
+    """The stored configuration, with every default filled in."""
+
+    config_id: str
+    created_at: str
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Self:
+        return cls(
+            **configuration.to_json(), configId=configuration.config_id, createdAt=configuration.created_at
+        )
+
+
+class SessionStarted(Answer):
+    session_id: str
+    status: Status
+
+
+class Metrics(Answer):
+    """Losses are means over images; accuracies are fractions from 0 to 1."""
+
+    epoch: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    learning_rate: float | None = None
+    images_per_second: float | None = None
+    epoch_seconds: float | None = None
+
+
+class SessionAnswer(Answer):
+    session_id: str
+    config_id: str
+    status: Status
+    progress: Annotated[float, Field(ge=0, le=100)]
+    phase: str
+    metrics: Metrics | None = None
+    eta_seconds: int | None = None
+    start_time: str
+    end_time: str | None = None
+    failure: Reason | None = None
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        return cls(**_session_members(session))
+
+
+class StatusAnswer(SessionAnswer):
+    """How a run is doing; with `?history=true` also every epoch so far."""
+
+    history: list[Metrics] | None = omitted()
+
+    @classmethod
+    def of_watched(cls, watched: Watched) -> Self:
+        history = watched.history
+        return cls(
+            **_session_members(watched.session),
+            history=None if history is None else [_metrics(each) for each in history],
+        )
+
+
+def _session_members(session: Session) -> dict[str, Any]:
+    return {
+        "session_id": session.session_id,
+        "config_id": session.config_id,
+        "status": session.status,
+        "progress": session.progress,
+        "phase": session.phase,
+        "metrics": Metrics.model_validate(session.metrics) if session.metrics else None,
+        "eta_seconds": None if session.is_over else session.eta_seconds,
+        "start_time": session.start_time,
+        "end_time": session.end_time,
+        "failure": Reason(**session.failure_reason) if session.failure_reason else None,
+    }
+
+
+def _metrics(epoch: EpochMetrics) -> Metrics:
+    return Metrics.model_validate(epoch.to_json())
+
+
+class ConfusionMatrixAnswer(Answer):
+    """Rows are the true class, columns the predicted one, both in the order of `classes`."""
+
+    classes: list[str]
+    matrix: list[list[int]]
+
+
+class ClassAnswer(Answer):
+    class_: Annotated[str, Field(alias="class")]
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class MistakeAnswer(Answer):
+    image_id: str
+    file_name: str
+    true: str
+    predicted: str
+    confidence: float
+    thumbnail_url: str
+
+
+class ModelDetailsAnswer(Answer):
+    architecture: str
+    parameters: int
+    size_bytes: int
+    input_size: list[int]
+    classes: list[str]
+    summary: str
+    framework: str
+    dataset_hash: str
+    pretrained: bool
+    train_images: int
+    val_images: int
+    epochs_trained: int
+    best_epoch: int
+
+
+class ArtifactAnswer(Answer):
+    format: str
+    url: str
+    sha256: str
+    size_bytes: int
+
+
+class ResultsAnswer(Answer):
+    """Figures of the best weights on the validation split."""
+
+    accuracy: float
+    loss: float
+    confusion_matrix: ConfusionMatrixAnswer
+    per_class: list[ClassAnswer]
+    misclassified: list[MistakeAnswer]
+    model_details: ModelDetailsAnswer
+    artifacts: list[ArtifactAnswer]
+    warnings: list[str]

@@ -1,0 +1,50 @@
+"""What a file may be called, and a class."""
+
+import unicodedata
+
+from ..contract.errors import RejectedImageError
+
+MAX_FILE_NAME = 255
+MAX_CLASS_NAME = 100
+
+
+def composed(text: str) -> str:
+    """In Unicode's composed form (NFC), so that é is é however it was typed: macOS decomposes."""
+    return unicodedata.normalize("NFC", text)
+
+
+def file_name(raw: str | None) -> str:
+    """A client's file name as it is kept and looked up, composed.
+
+    A name is only ever data, never a path here; but exports write it to disks, so names that
+    climb out of a folder are refused.
+
+    Raises:
+        RejectedImageError: it is empty, too long, or has a control character or a `..` in it.
+    """
+    name = composed(raw or "")
+    if not name.strip():
+        raise RejectedImageError("the file has no name", code="file-name-missing")
+    if len(name.encode(errors="replace")) > MAX_FILE_NAME:
+        raise RejectedImageError(f"the file name has over {MAX_FILE_NAME} bytes", code="file-name-too-long")
+    parts = name.replace("\\", "/").split("/")
+    if parts[0] == "" or ".." in parts or any(_is_unprintable(character) for character in name):
+        raise RejectedImageError(
+            "the file name is absolute, has a '..' or a control character", code="file-name-unsafe"
+        )
+    return name
+
+
+def class_name_problem(name: str) -> str | None:
+    """Why `name` can't be a class, or None."""
+    if not name.strip():
+        return "the class is empty"
+    if len(name) > MAX_CLASS_NAME:
+        return f"the class has over {MAX_CLASS_NAME} characters"
+    if any(_is_unprintable(character) for character in name):
+        return "the class has a control character"
+    return None
+
+
+def _is_unprintable(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")

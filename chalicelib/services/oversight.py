@@ -1,0 +1,122 @@
+"""Seeing that a job died, got its machine, or never was: from Batch's events, and by a sweep.
+
+Events come at least once and in any order; every change is a conditional write, so that a late or
+a repeated event changes nothing.
+"""
+
+from datetime import datetime, timedelta
+
+from ..contract.records import Failure, Session
+from ..contract.states import Status
+from .ports import Clock, JobGateway, JobSeen, Sessions, Telemetry
+from .times import parse, rfc3339
+
+#: SubmitJob answers within seconds: a session without a job after this has lost its answer.
+LOST_AFTER = timedelta(minutes=2)
+#: The container reports every few seconds while it trains, and at least at every step of its way.
+SILENT_AFTER = timedelta(minutes=10)
+#: A run that was asked to stop finishes its step, evaluates and exports.
+STOP_GRACE = timedelta(minutes=10)
+
+_WAITING = ("RUNNABLE", "STARTING")
+_OVER = ("SUCCEEDED", "FAILED")
+
+
+class Oversight:
+    def __init__(self, sessions: Sessions, jobs: JobGateway, telemetry: Telemetry, clock: Clock) -> None:
+        self._sessions = sessions
+        self._jobs = jobs
+        self._telemetry = telemetry
+        self._clock = clock
+
+    def job_changed(self, project_id: str, session_id: str, job: JobSeen) -> None:
+        """Applies what an event says of a session's job."""
+        session = self._sessions.get(project_id, session_id)
+        if session is None or session.is_over or session.batch_job_id not in (None, job.batch_job_id):
+            return
+        if session.batch_job_id is None:
+            self._sessions.set_job(session, job.batch_job_id)
+        self._apply(session, job)
+
+    def sweep(self) -> int:
+        """Looks after every session that isn't over; returns how many those are."""
+        active = [self._sessions.get(each.project_id, each.session_id) for each in self._sessions.active()]
+        sessions = [each for each in active if each is not None and not each.is_over]
+        jobs = self._jobs.describe([each.batch_job_id for each in sessions if each.batch_job_id])
+        for session in sessions:
+            self._look_after(session, jobs.get(session.batch_job_id or ""))
+        return len(sessions)
+
+    def _look_after(self, session: Session, job: JobSeen | None) -> None:
+        now = self._clock.now()
+        if session.batch_job_id is None:
+            if _older(session.start_time, LOST_AFTER, now):
+                self._find_job(session)
+        elif job is None:
+            self._fail(session, "job-gone", "AWS Batch no longer knows the job; start again")
+        elif job.status in _OVER:
+            self._apply(session, job)
+        elif session.stop_requested_at and _older(session.stop_requested_at, STOP_GRACE, now):
+            self._end(session, Status.STOPPED, None)
+            self._jobs.terminate(job.batch_job_id, "did not stop by itself")
+        elif _is_silent(session, job, now):
+            self._fail(session, "went-silent", "the job stopped reporting its progress; start again")
+            self._jobs.terminate(job.batch_job_id, "stopped reporting")
+        else:
+            self._apply(session, job)
+
+    def _find_job(self, session: Session) -> None:
+        """The answer of SubmitJob was lost: adopts the first job of the session's name, if any."""
+        found = self._jobs.find(session.session_id)
+        if not found:
+            self._fail(session, "not-submitted", "the job never reached AWS Batch; start again")
+            return
+        self._sessions.set_job(session, found[0].batch_job_id)
+        for extra in found[1:]:
+            self._jobs.terminate(extra.batch_job_id, "a second job of one session")
+
+    def _apply(self, session: Session, job: JobSeen) -> None:
+        if job.status in _WAITING:
+            self._sessions.advance(session, Status.PROVISIONING)
+        elif job.status == "SUCCEEDED":
+            self._fail(session, "ended-without-result", "the job ended without a result; start again")
+        elif job.status == "FAILED" and session.stop_requested_at:
+            self._end(session, Status.STOPPED, None)
+        elif job.status == "FAILED":
+            self._end(session, Status.FAILED, failure_of(job))
+
+    def _fail(self, session: Session, code: str, message: str) -> None:
+        self._end(session, Status.FAILED, Failure(code=code, message=message))
+
+    def _end(self, session: Session, status: Status, failure: Failure | None) -> None:
+        if self._sessions.end(session, status, rfc3339(self._clock.now()), failure):
+            self._telemetry.count(f"Sessions{status.capitalize()}")
+
+
+def failure_of(job: JobSeen) -> Failure:
+    """A failed job's reason in words for the session's owner."""
+    reason = job.reason or ""
+    if reason.startswith("Host EC2"):
+        return Failure(code="spot-reclaimed", message="AWS took the Spot machine away too often; start again")
+    if "timeout" in reason.lower():
+        return Failure(code="timed-out", message="the job ran into its time limit; raise maxRuntimeMinutes")
+    if "OutOfMemory" in reason:
+        return Failure(code="out-of-memory", message="the job ran out of memory; use a smaller batchSize")
+    if job.exit_code == 137:
+        return Failure(
+            code="killed", message="the training process was killed (exit code 137), most often for memory"
+        )
+    exit_code = "" if job.exit_code is None else f" with exit code {job.exit_code}"
+    return Failure(
+        code="job-died", message=f"the training process ended{exit_code}: {reason or 'no reason given'}"
+    )
+
+
+def _is_silent(session: Session, job: JobSeen, now: datetime) -> bool:
+    """Whether a run doesn't report. After a Spot reclaim it can't: its job waits for a machine again."""
+    runs = session.status == Status.RUNNING and job.status == "RUNNING"
+    return runs and _older(session.heartbeat_at or session.start_time, SILENT_AFTER, now)
+
+
+def _older(time: str, age: timedelta, now: datetime) -> bool:
+    return now - parse(time) > age

@@ -1,0 +1,324 @@
+"""What the use-cases need from the world, one narrow Protocol a need.
+
+`tests/fakes.py` and `chalicelib/adapters` both implement them; tests/contract runs the same tests
+against the two.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ..contract.records import (
+    Configuration,
+    EpochMetrics,
+    Failure,
+    Image,
+    ImageStatus,
+    Label,
+    Project,
+    RefreshToken,
+    Session,
+    Upload,
+    User,
+)
+from ..contract.states import Status
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time, in UTC."""
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """A fresh ULID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one strongly consistent read found of a request's user, project and session."""
+
+    user: User | None
+    project: Project | None = None
+    session: Session | None = None
+
+
+class AdmissionReader(Protocol):
+    def read(self, user_id: str, project_id: str | None, session_id: str | None) -> Seen:
+        """All three in one round trip."""
+
+
+class PasswordHasher(Protocol):
+    def hash(self, password: str) -> str: ...
+
+    def verify(self, password_hash: str, password: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    user_id: str
+    token_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    user_id: str
+    token_version: int
+    family: str
+    token_id: str
+
+
+class Tokens(Protocol):
+    """Signs and checks tokens.
+
+    The two `read_` methods raise `UnauthenticatedError` for anything but a valid, unexpired token
+    of their own kind.
+    """
+
+    access_seconds: int
+    refresh_seconds: int
+
+    def access(self, claims: AccessClaims) -> str: ...
+
+    def refresh(self, claims: RefreshClaims) -> str: ...
+
+    def read_access(self, token: str) -> AccessClaims: ...
+
+    def read_refresh(self, token: str) -> RefreshClaims: ...
+
+
+class Users(Protocol):
+    def add(self, user: User) -> None:
+        """Raises `ConflictError` (email-taken, username-taken), compared case-folded."""
+
+    def get(self, user_id: str) -> User | None: ...
+
+    def get_by_login(self, login: str) -> User | None:
+        """By email address or username, case-folded."""
+
+    def end_all_logins(self, user_id: str) -> None:
+        """Raises the token version: every token given out so far stops working."""
+
+    def add_login(self, token: RefreshToken) -> None: ...
+
+    def rotate_login(self, family: str, old_token_id: str, token: RefreshToken) -> bool:
+        """Replaces the newest token of a login; False where `old_token_id` isn't the newest."""
+
+    def end_login(self, family: str) -> None: ...
+
+
+class Projects(Protocol):
+    def add(self, project: Project) -> None: ...
+
+    def list(self, user_id: str, limit: int, before: str | None) -> Sequence[Project]:
+        """Newest first, those that aren't deleted, with ids before `before`."""
+
+    def rename(self, project_id: str, project_name: str | None, description: str | None) -> Project: ...
+
+    def delete(self, project_id: str, deleted_at: str) -> None:
+        """Marks it deleted: no request is admitted to it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What labels need to know of an accepted image."""
+
+    image_id: str
+    file_names: tuple[str, ...]
+    width: int
+    height: int
+
+
+class Images(Protocol):
+    def get(self, project_id: str, image_id: str) -> Image | None: ...
+
+    def accept(self, image: Image) -> str | None:
+        """Adds an image unless the project has its bytes already.
+
+        Returns the id of the image that has them, which is the image's own when this is a repeat,
+        or None when it was added.
+        """
+
+    def record(self, image: Image) -> None:
+        """Adds what became of a file that wasn't accepted; a file that has a row keeps it."""
+
+    def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
+        """Notes a further name of an image's bytes, unless it has that name."""
+
+    def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, str]:
+        """hash -> image id, of those that the project has."""
+
+    def list(
+        self, project_id: str, limit: int, after: str | None, status: ImageStatus | None
+    ) -> Sequence[Image]:
+        """Oldest first, ids after `after`; without `status` all but the deleted."""
+
+    def between(self, project_id: str, first: str, last: str) -> Iterator[Image]:
+        """Every row of an image with an id in that range, whatever its status."""
+
+    def known(self, project_id: str) -> Iterator[Known]:
+        """Every accepted image, a page of the query at a time."""
+
+    def delete(self, image: Image, expires_at: int) -> bool:
+        """Removes an image, its mark as known bytes and its label, and leaves a tombstone.
+
+        Holds while the row is in the image's status; else it changes nothing.
+        """
+
+    def add_upload(self, upload: Upload, name_parts: Sequence[bytes]) -> None: ...
+
+    def get_upload(self, project_id: str, upload_id: str) -> Upload | None: ...
+
+    def upload_names(self, upload: Upload, part: int) -> bytes:
+        """One of the parts that `add_upload` was given."""
+
+
+class Labels(Protocol):
+    def put(self, labels: Sequence[Label]) -> None:
+        """ceil(n / 25) writes, in parallel; a repeat changes nothing."""
+
+    def between(self, project_id: str, first: str, last: str) -> Mapping[str, Label]:
+        """image id -> label, of the images with ids in that range."""
+
+    def all(self, project_id: str) -> Iterator[Label]:
+        """A page of the query at a time."""
+
+    def page(self, project_id: str, limit: int, after: str | None) -> Sequence[Label]: ...
+
+
+class Configurations(Protocol):
+    def add(self, configuration: Configuration) -> None:
+        """Adds a version and makes it the project's current one, in one transaction."""
+
+    def get(self, project_id: str, config_id: str) -> Configuration | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """What AWS Batch says of a job."""
+
+    batch_job_id: str
+    status: str
+    reason: str | None = None
+    exit_code: int | None = None
+
+
+class Sessions(Protocol):
+    """Every change states its condition and returns whether it held."""
+
+    def add(self, session: Session) -> None: ...
+
+    def get(self, project_id: str, session_id: str) -> Session | None: ...
+
+    def list(self, project_id: str, limit: int, before: str | None) -> Sequence[Session]:
+        """Newest first."""
+
+    def active(self) -> Iterator[Session]:
+        """Every session that isn't over, from an index: a moment old, and without all attributes."""
+
+    def set_job(self, session: Session, batch_job_id: str) -> bool:
+        """Holds while the session isn't over and has no other job."""
+
+    def advance(self, session: Session, status: Status) -> bool:
+        """To `provisioning`: holds where that is a legal move."""
+
+    def request_stop(self, session: Session, at: str) -> bool:
+        """Holds while the session isn't over."""
+
+    def end(
+        self,
+        session: Session,
+        status: Status,
+        at: str,
+        failure: Failure | None = None,
+        only_from: Iterable[Status] | None = None,
+    ) -> bool:
+        """To a terminal state: holds where that is a legal move, and from `only_from` if given."""
+
+
+class Metrics(Protocol):
+    def list(self, session_id: str) -> Sequence[EpochMetrics]:
+        """Every epoch, in order."""
+
+
+class JobGateway(Protocol):
+    def submit(self, session: Session, timeout_seconds: int) -> str:
+        """Starts a job named by the session and returns its AWS Batch id.
+
+        Raises:
+            UnavailableError: whether the job was made isn't known; code `submit-refused` where AWS
+                said no, so that it wasn't.
+        """
+
+    def terminate(self, batch_job_id: str, reason: str) -> None:
+        """Ends a job in whatever state; a job that is over stays as it is."""
+
+    def find(self, session_id: str) -> Sequence[JobSeen]:
+        """Jobs of that name, oldest first."""
+
+    def describe(self, batch_job_ids: Sequence[str]) -> Mapping[str, JobSeen]:
+        """Those that AWS Batch still knows (it forgets a job about seven days after its end)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostPolicy:
+    url: str
+    fields: Mapping[str, str]
+
+
+class ObjectStore(Protocol):
+    def sign_post(self, prefix: str, max_bytes: int, seconds: int) -> PostPolicy:
+        """One signature with which any number of images can be posted below a prefix."""
+
+    def sign_get(self, key: str, seconds: int, file_name: str | None = None) -> str: ...
+
+    def put(self, key: str, content: bytes, content_type: str) -> str:
+        """Stores an object and returns its ETag."""
+
+    def get(self, key: str, max_bytes: int) -> bytes | None:
+        """None where there is none.
+
+        Raises:
+            RejectedImageError: the object is larger than `max_bytes`; it isn't read.
+        """
+
+    def delete(self, keys: Iterable[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that was decoded to its last pixel. Width and height are those of the upright image."""
+
+    content_type: str
+    width: int
+    height: int
+    thumbnail: bytes  # JPEG
+
+
+class ImageInspector(Protocol):
+    def inspect(self, content: bytes) -> Picture:
+        """Raises `RejectedImageError` for anything that isn't an image Darkroom takes."""
+
+
+class IdempotencyKeys(Protocol):
+    def begin(self, key: str, request_hash: str, now: datetime) -> Mapping[str, Any] | None:
+        """Claims a key for a request.
+
+        Returns None when the request is to be carried out, or the answer that it had before.
+
+        Raises:
+            UnprocessableError: the key was used for another request.
+            ConflictError: the first request with this key is still being carried out.
+        """
+
+    def finish(self, key: str, answer: Mapping[str, Any]) -> None: ...
+
+    def abandon(self, key: str) -> None:
+        """The request failed: the key may be used again."""
+
+
+class Telemetry(Protocol):
+    def count(self, name: str, value: int = 1) -> None: ...
+
+    def warn(self, message: str, **context: Any) -> None: ...
