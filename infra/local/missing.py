@@ -1,0 +1,178 @@
+"""What moto's CloudFormation lacks: resource types it ignores, and properties it drops.
+
+moto finds the model of a resource type among the direct subclasses of CloudFormationModel, and of two
+for one type takes the later: importing this module before the first stack is made is all it takes.
+"""
+
+import json
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.batch.models import JobDefinition
+from moto.batch.utils import lowercase_first_key
+from moto.core.common_models import CloudFormationModel
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
+from moto.s3.models import FakeBucket, s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass
+class _Resource:
+    """All that moto asks of a resource; not frozen, since moto notes the logical id on it."""
+
+    physical_resource_id: str
+
+    def is_created(self) -> bool:
+        return True
+
+
+class _Unnamed:
+    @staticmethod
+    def cloudformation_name_type() -> str:
+        return ""
+
+
+class _NoOp(_Unnamed):
+    """moto checks no permissions, so a policy has nothing to do."""
+
+    @classmethod
+    def create_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> _Resource:
+        return _Resource(resource_name)
+
+
+class QueuePolicy(_NoOp, CloudFormationModel):
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SQS::QueuePolicy"
+
+
+class BucketPolicy(_NoOp, CloudFormationModel):
+    """Not applied: moto passes over a statement's Condition, and would refuse everything."""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::S3::BucketPolicy"
+
+
+class Secret(_Unnamed, CloudFormationModel):
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SecretsManager::Secret"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> _Resource:
+        made = secretsmanager_backends[account_id][region_name].create_secret(
+            resource_name, _generated(cloudformation_json["Properties"]["GenerateSecretString"]),
+            None, None, None, None, None, [], False,
+        )  # fmt: skip
+        return _Resource(json.loads(made)["ARN"])
+
+
+def _generated(how: Mapping[str, Any]) -> str:
+    value = "".join(secrets.choice(_LETTERS) for _ in range(int(how["PasswordLength"])))
+    return json.dumps(json.loads(how["SecretStringTemplate"]) | {how["GenerateStringKey"]: value})
+
+
+# Each names CloudFormationModel as well as moto's own class, or moto would not find it.
+
+
+class TableWithTimeToLive(Table, CloudFormationModel):
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> Table:
+        table = super().create_from_cloudformation_json(
+            resource_name, cloudformation_json, account_id, region_name
+        )
+        properties, backend = cloudformation_json["Properties"], dynamodb_backends[account_id][region_name]
+        if "TimeToLiveSpecification" in properties:
+            backend.update_time_to_live(table.name, properties["TimeToLiveSpecification"])
+        backend.update_continuous_backups(table.name, properties["PointInTimeRecoverySpecification"])
+        return table
+
+
+class JobDefinitionWithTimeout(JobDefinition, CloudFormationModel):
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> JobDefinition:
+        made = super().create_from_cloudformation_json(
+            resource_name, cloudformation_json, account_id, region_name
+        )
+        made.timeout = lowercase_first_key(cloudformation_json["Properties"].get("Timeout", {}))
+        return made
+
+
+class BucketWithRules(FakeBucket, CloudFormationModel):
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> FakeBucket:
+        bucket = super().create_from_cloudformation_json(
+            resource_name, cloudformation_json, account_id, region_name
+        )
+        _apply(cloudformation_json["Properties"], bucket, s3_backends[account_id]["aws"])
+        return bucket
+
+
+def _apply(properties: Mapping[str, Any], bucket: FakeBucket, backend: Any) -> None:
+    """Sets what moto drops, in the shape in which S3's own API would have sent it."""
+    cors = properties["CorsConfiguration"]["CorsRules"]
+    lifecycle = properties["LifecycleConfiguration"]["Rules"]
+    queues = properties["NotificationConfiguration"]["QueueConfigurations"]
+    backend.put_public_access_block(bucket.name, properties["PublicAccessBlockConfiguration"])
+    bucket.set_cors([_cors_rule(rule) for rule in cors])
+    bucket.set_lifecycle([_lifecycle_rule(rule) for rule in lifecycle])
+    bucket.set_notification_configuration({"QueueConfiguration": [_notification(each) for each in queues]})
+
+
+def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "AllowedOrigin": rule["AllowedOrigins"],
+        "AllowedMethod": rule["AllowedMethods"],
+        "AllowedHeader": rule["AllowedHeaders"],
+        "ExposeHeader": rule["ExposedHeaders"],
+        "MaxAgeSeconds": str(rule["MaxAge"]),
+    }
+
+
+def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    days = {"Expiration": {"Days": rule["ExpirationInDays"]}} if "ExpirationInDays" in rule else {}
+    return {**rule, "ID": rule["Id"], "Prefix": rule.get("Prefix", "")} | days
+
+
+def _notification(queue: Mapping[str, Any]) -> dict[str, Any]:
+    rules = queue["Filter"]["S3Key"]["Rules"]
+    return {
+        "Queue": queue["Queue"],
+        "Event": [queue["Event"]],
+        "Filter": {"S3Key": {"FilterRule": rules}},
+    }

@@ -1,0 +1,157 @@
+"""API Gateway and Lambda in front of the Chalice app: HTTP with their limits."""
+
+import base64
+import json
+import threading
+import uuid
+from functools import partial
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+from chalice.app import Chalice, Request
+from chalice.config import Config
+from chalice.local import (
+    ChaliceRequestHandler,
+    LambdaEventConverter,
+    LocalGateway,
+    LocalGatewayException,
+    RouteMatcher,
+)
+
+#: API Gateway's, for a request's body: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+MAX_BODY_BYTES = 10 * 1024 * 1024
+#: Lambda's, for the whole event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+#: A refused body up to this size is read and thrown away, so that the client can read the answer.
+_DRAINED_BYTES = 100 * 1024 * 1024
+
+
+class _PerThread:
+    """Chalice keeps the current request in the app: each thread is a Lambda environment of its own."""
+
+    _state = threading.local()
+
+    @property
+    def current_request(self) -> Request | None:
+        return getattr(self._state, "request", None)
+
+    @current_request.setter
+    def current_request(self, value: Request | None) -> None:
+        self._state.request = value
+
+    @property
+    def lambda_context(self) -> Any:
+        return getattr(self._state, "context", None)
+
+    @lambda_context.setter
+    def lambda_context(self, value: Any) -> None:
+        self._state.context = value
+
+
+class _Converter(LambdaEventConverter):
+    """Bodies as API Gateway hands them on: base64 for the binary types, text for the others."""
+
+    def create_lambda_event(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> dict[str, Any]:
+        event = super().create_lambda_event(method, path, headers)
+        kind = event["headers"].get("content-type", "").partition(";")[0].strip().lower()
+        event["isBase64Encoded"] = kind in self._binary_types
+        if body is not None:
+            text = base64.b64encode(body) if event["isBase64Encoded"] else body
+            event["body"] = text.decode("utf-8", "replace")
+        return event
+
+
+class Server(ThreadingHTTPServer):
+    """The API's HTTP server."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, app: Chalice, host: str, port: int) -> None:
+        if not isinstance(app, _PerThread):
+            app.__class__ = type("LocalChalice", (_PerThread, type(app)), {})
+        config = Config.create(lambda_timeout=29, lambda_memory_size=1024)
+        super().__init__((host, port), partial(_Handler, app_object=app, config=config))
+
+
+class _Handler(ChaliceRequestHandler):
+    disable_nagle_algorithm = True  # otherwise a kept connection waits 40 ms for each answer
+    wbufsize = -1  # head and body in one packet
+    close_connection: bool
+
+    def __init__(
+        self, request: Any, client_address: Any, server: Any, app_object: Chalice, config: Config
+    ) -> None:
+        self._gateway = LocalGateway(app_object, config)
+        self._gateway.event_converter = _Converter(
+            RouteMatcher(list(app_object.routes)), app_object.api.binary_types
+        )
+        super().__init__(request, client_address, server, app_object=app_object, config=config)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: the app logs its requests itself."""
+
+    def _generic_handle(self) -> None:
+        self.close_connection |= self.command == "HEAD"  # an answer's body would be read as the next head
+        if "Transfer-Encoding" in self.headers:
+            self._refuse(
+                HTTPStatus.LENGTH_REQUIRED, "length-required", "Send the body with a Content-Length."
+            )
+            return
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdigit():
+            self._refuse(HTTPStatus.BAD_REQUEST, "malformed", "Content-Length is not a number.")
+        elif int(length) > MAX_BODY_BYTES:
+            self._drain(int(length))
+            self._refuse_size("a request's body may have 10 MiB")
+        else:
+            self._invoke(self.rfile.read(int(length)) or None)
+
+    def _invoke(self, body: bytes | None) -> None:
+        if self._payload_bytes(body) > MAX_PAYLOAD_BYTES:
+            self._refuse_size("as a Lambda event, in which binary types are base64, it may have 6 MiB")
+            return
+        try:
+            answer = self._gateway.handle_request(self.command, self.path, dict(self.headers), body)
+        except LocalGatewayException:
+            self._refuse(HTTPStatus.NOT_FOUND, "not-found", "There is no such path.", close=False)
+            return
+        if len(answer["body"] or "") > MAX_PAYLOAD_BYTES:
+            self._refuse(HTTPStatus.BAD_GATEWAY, "answer-too-large", "The answer has more than 6 MiB.")
+            return
+        answer = self._handle_binary(answer)
+        headers = answer["headers"] | answer["multiValueHeaders"]
+        self._send_http_response(answer["statusCode"], headers, answer["body"])
+
+    def _payload_bytes(self, body: bytes | None) -> int:
+        event = {"headers": dict(self.headers), "path": self.path}
+        kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind in self._gateway.event_converter._binary_types:
+            return len(json.dumps(event)) + (len(body or b"") + 2) // 3 * 4
+        text = (body or b"").decode("utf-8", "replace")
+        return len(json.dumps(event)) + len(json.dumps(text, ensure_ascii=False).encode())
+
+    def _drain(self, length: int) -> None:
+        remaining = length if length <= _DRAINED_BYTES else 0
+        while remaining > 0 and (chunk := self.rfile.read(min(remaining, 1 << 16))):
+            remaining -= len(chunk)
+
+    def _refuse_size(self, limit: str) -> None:
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The request is too large: {limit}.")
+
+    def _refuse(self, status: HTTPStatus, code: str, detail: str, *, close: bool = True) -> None:
+        """The problem document that the API's own gateway responses have."""
+        self.close_connection |= close
+        request_id = str(uuid.uuid4())
+        problem = {
+            "type": f"urn:darkroom:problem:{code}", "title": status.phrase, "status": status.value,
+            "detail": detail, "code": code, "requestId": request_id,
+        }  # fmt: skip
+        headers = {"Content-Type": "application/problem+json", "x-amzn-RequestId": request_id}
+        self._send_http_response(status, headers, json.dumps(problem))
+
+    # The base class has bound these names to its own handler.
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle  # noqa: N815

@@ -1,0 +1,65 @@
+"""Two things that moto does for every request in time that grows, done in time that doesn't.
+
+Importing this module changes moto; nothing but the time changes.
+"""
+
+import copy
+from collections import defaultdict
+from typing import Any
+
+from flask import Flask
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """Remembers which of moto's services a credential scope means; moto lists its folders each time."""
+
+    def __init__(self, create_app: Any) -> None:
+        super().__init__(create_app)
+        self._known: dict[str, Flask] = {}
+
+    def get_application(self, environ: dict[str, Any]) -> Flask:
+        # Credential=<key>/<date>/<region>/<service>/aws4_request, …
+        scope = environ.get("HTTP_AUTHORIZATION", "").partition(",")[0]
+        if environ.get("PATH_INFO", "").startswith("/moto-api") or not scope:
+            return super().get_application(environ)
+        if scope not in self._known:
+            self._known[scope] = super().get_application(environ)
+        return self._known[scope]
+
+
+def _snapshot(table: Table, _: dict[int, Any]) -> Table:
+    """A copy of a table for a transaction to go back to.
+
+    moto copies every item of it. Writes replace items, except that an update changes one in place:
+    so those are copied, and the others shared.
+    """
+    twin = copy.copy(table)
+    rows = {key: dict(row) if table.has_range_key else row for key, row in table.items.items()}
+    twin.items = defaultdict(dict, rows)
+    for key in table.__dict__.pop("_updated", ()):
+        hash_key = DynamoType(key[table.hash_key_attr])
+        if not table.has_range_key:
+            if hash_key in rows:
+                twin.items[hash_key] = copy.deepcopy(rows[hash_key])
+            continue
+        range_key = DynamoType(key[table.range_key_attr])
+        if range_key in rows.get(hash_key, {}):
+            twin.items[hash_key][range_key] = copy.deepcopy(rows[hash_key][range_key])
+    return twin
+
+
+def _announce_updates(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+    for update in (each["Update"] for each in transact_items if "Update" in each):
+        table = backend.tables.get(update["TableName"])
+        if table is not None:
+            table.__dict__.setdefault("_updated", []).append(update["Key"])
+    _transact(backend, transact_items)
+
+
+_transact = DynamoDBBackend.transact_write_items
+DynamoDBBackend.transact_write_items = _announce_updates  # type: ignore[assignment,method-assign]
+Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]

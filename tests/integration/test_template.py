@@ -1,0 +1,134 @@
+"""infra/template.yaml: valid, complete, and the only place where a resource is defined."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chalicelib.contract.tables import (
+    ACTIVE_SESSIONS,
+    EXPIRES_AT,
+    IDEMPOTENCY,
+    IMAGES,
+    KEYS,
+    METRICS,
+    PROJECTS,
+    PROJECTS_BY_USER,
+    SESSIONS,
+    USERS,
+)
+from infra.local.aws import TEMPLATE, EmbeddedAws
+
+ROOT = Path(__file__).parents[2]
+OURS = [
+    *ROOT.glob("*.py"),
+    *(path for folder in ("chalicelib", "infra", "training_job") for path in (ROOT / folder).rglob("*.py")),
+]
+
+
+def _table(stack: EmbeddedAws, name: str) -> dict:
+    return stack.client("dynamodb").describe_table(TableName=stack.outputs["TablePrefix"] + name)["Table"]
+
+
+def _keys(schema: list[dict]) -> tuple[str, ...]:
+    return tuple(each["AttributeName"] for each in sorted(schema, key=lambda each: each["KeyType"]))
+
+
+def test_the_template_passes_cfn_lint():
+    """cfn-lint finds nothing wrong with the template."""
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), TEMPLATE], capture_output=True, text=True, timeout=60
+    )
+    assert (lint.returncode, lint.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_table_has_the_keys_of_the_contract(stack, name):
+    """Each table of the contract is made by the template with the contract's keys, on demand."""
+    table = _table(stack, name)
+    assert _keys(table["KeySchema"]) == KEYS[name]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_there_is_no_table_that_the_contract_does_not_know(stack):
+    """The template makes the tables of the contract and no other."""
+    prefix = stack.outputs["TablePrefix"]
+    names = stack.client("dynamodb").list_tables()["TableNames"]
+    assert {name for name in names if name.startswith(prefix)} == {prefix + name for name in KEYS}
+
+
+@pytest.mark.parametrize(
+    ("table", "index", "keys"),
+    [
+        (PROJECTS, PROJECTS_BY_USER, ("UserID", "ProjectID")),
+        (SESSIONS, ACTIVE_SESSIONS, ("Active", "StartTime")),
+    ],
+)
+def test_an_index_is_the_one_that_the_contract_names(stack, table, index, keys):
+    """A query by the contract's index name finds whole items in the expected order."""
+    [found] = _table(stack, table)["GlobalSecondaryIndexes"]
+    assert (found["IndexName"], _keys(found["KeySchema"])) == (index, keys)
+    assert found["Projection"] == {"ProjectionType": "ALL"}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_the_tables_that_forget_have_a_time_to_live(stack, name):
+    """Time to live stands on the tables that the contract says forget, and on no other."""
+    description = stack.client("dynamodb").describe_time_to_live(
+        TableName=stack.outputs["TablePrefix"] + name
+    )
+    forgets = name in {USERS, IMAGES, METRICS, IDEMPOTENCY}
+    assert description["TimeToLiveDescription"].get("AttributeName") == (EXPIRES_AT if forgets else None)
+
+
+@pytest.mark.parametrize("call", ["create_table", "create_bucket", "create_queue", "register_job_definition"])
+def test_nothing_else_defines_a_resource(call):
+    """No code of ours makes a table, bucket, queue or job definition beside the template."""
+    assert OURS
+    assert [path.name for path in OURS if f"{call}(" in path.read_text()] == []
+
+
+def test_only_incoming_objects_are_announced(stack):
+    """The bucket tells the ingest queue of objects under incoming/ and of no others."""
+    [queue] = stack.client("s3").get_bucket_notification_configuration(Bucket=stack.outputs["Bucket"])[
+        "QueueConfigurations"
+    ]
+    assert queue["QueueArn"].endswith("-Ingest")
+    assert queue["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": "incoming/"}]
+
+
+def test_the_signing_key_is_long_and_new_in_each_stack(stack):
+    """The signing secret holds a key id and a random key of at least 64 characters."""
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.environment["SIGNING_SECRET"])
+    value = json.loads(secret["SecretString"])
+    assert value["kid"] == "1"
+    assert len(value["key"]) >= 64
+    assert len(set(value["key"])) > 10
+
+
+def test_the_job_definition_gives_up_on_what_is_not_the_hosts_fault(stack):
+    """Only a lost host and a failed image pull are retried; the last of at most five rules ends the rest."""
+    arn = stack.environment["JOB_DEFINITION"]
+    [definition] = stack.client("batch").describe_job_definitions(jobDefinitions=[arn])["jobDefinitions"]
+    rules = definition["retryStrategy"]["evaluateOnExit"]
+    assert len(rules) <= 5
+    assert rules[-1] == {"onReason": "*", "action": "exit"}
+    assert {"onStatusReason": "Host EC2*", "action": "retry"} in rules
+    assert definition["timeout"]["attemptDurationSeconds"] > 0
+
+
+def test_spot_is_tried_first_and_costs_nothing_while_idle(stack):
+    """The job queue asks the Spot environment first, and both shrink to no vCPU."""
+    batch = stack.client("batch")
+    [queue] = batch.describe_job_queues(jobQueues=[stack.environment["JOB_QUEUE"]])["jobQueues"]
+    order = sorted(queue["computeEnvironmentOrder"], key=lambda each: each["order"])
+    environments = [
+        batch.describe_compute_environments(computeEnvironments=[each["computeEnvironment"]])[
+            "computeEnvironments"
+        ][0]
+        for each in order
+    ]
+    assert [each["computeResources"]["type"] for each in environments] == ["SPOT", "EC2"]
+    assert [each["computeResources"]["minvCpus"] for each in environments] == [0, 0]
