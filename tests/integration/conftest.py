@@ -1,0 +1,114 @@
+"""The API in the process, through Chalice's test client, on the embedded AWS."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from chalice.test import Client
+
+from chalicelib import bootstrap
+from infra.local.aws import EmbeddedAws
+
+JSON = "application/json"
+PASSWORD = "a long enough password"
+
+
+@dataclass
+class Api:
+    """Sends requests as one user, or as nobody."""
+
+    client: Client
+    token: str | None = None
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", content_type: str = JSON, **headers: str
+    ) -> "Answer":
+        sent = {"Content-Type": content_type, **{name.replace("_", "-"): headers[name] for name in headers}}
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        response = self.client.http.request(method, path, headers=sent, body=body)
+        return Answer(response.status_code, dict(response.headers), response.body)
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> "Answer":
+        return self.send(method, path, b"" if body is None else json.dumps(body).encode(), **headers)
+
+    def send_files(self, path: str, files: Sequence[tuple[str, bytes]], field: str = "images") -> "Answer":
+        body, content_type = multipart(files, field)
+        return self.send("POST", path, body, content_type)
+
+    def register(self) -> "Api":
+        """A new user, logged in."""
+        name = f"u-{uuid4().hex[:12]}"
+        user = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        assert self.call("POST", "/api/users", user).status == 201
+        login = self.call("POST", "/api/auth/login", {"login": name, "password": PASSWORD})
+        return Api(self.client, login.json["accessToken"])
+
+    def project(self, task_type: str = "classification") -> str:
+        """The path of a new project."""
+        made = self.call("POST", "/api/projects", {"projectName": "a project", "taskType": task_type})
+        return f"/api/projects/{made.json['projectId']}"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def problem(self) -> str:
+        """The code of an error, whose form is checked."""
+        document = self.json
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert {"type", "title", "status", "detail", "code", "requestId"} <= document.keys()
+        assert document["status"] == self.status >= 400
+        return str(document["code"])
+
+
+def multipart(files: Sequence[tuple[str, bytes]], field: str = "images") -> tuple[bytes, str]:
+    """A multipart/form-data body with these files, and its content type; names go out as they are."""
+    parts = [
+        f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n".encode() + content + b"\r\n"
+        for name, content in files
+    ]
+    return b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge"
+
+
+@pytest.fixture(scope="session")
+def environment(stack: EmbeddedAws) -> Iterator[None]:
+    """The environment of the functions, for as long as a module's tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in stack.environment.items():
+            patch.setenv(name, value)
+        patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+        _forget()
+        yield
+        _forget()
+
+
+def _forget() -> None:
+    bootstrap.services.cache_clear()
+    bootstrap.aws.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def nobody(environment: None) -> Iterator[Api]:
+    """The API without a token."""
+    from app import app
+
+    with Client(app) as client:
+        yield Api(client)
+
+
+@pytest.fixture
+def api(nobody: Api) -> Api:
+    """The API as a new user."""
+    return nobody.register()
