@@ -1,0 +1,49 @@
+"""The composition root: what a run works with, made from its environment."""
+
+from dataclasses import dataclass
+from threading import Event
+from typing import Self
+
+import torch
+
+from .aws import Clients
+from .config import JobEnvironment
+from .manifest import ManifestRepository
+from .objects import ObjectStore
+from .report import ReportStore
+from .sessions import SessionRepository
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One attempt to train one session."""
+
+    sessions: SessionRepository
+    manifests: ManifestRepository
+    objects: ObjectStore
+    reports: ReportStore
+    device: torch.device
+    stop: Event  # set when the user wants the run to end
+
+    @classmethod
+    def create(cls, environment: JobEnvironment, clients: Clients) -> Self:
+        objects = ObjectStore(clients.s3, environment.bucket)
+        table_prefix = environment.table_prefix
+        session = {"project_id": environment.project_id, "session_id": environment.session_id}
+        generation, attempt = environment.generation, environment.attempt
+        return cls(
+            sessions=SessionRepository(
+                dynamodb=clients.dynamodb,
+                table_prefix=table_prefix,
+                generation=generation,
+                attempt=attempt,
+                **session,
+            ),
+            manifests=ManifestRepository(
+                dynamodb=clients.dynamodb, objects=objects, table_prefix=table_prefix, **session
+            ),
+            objects=objects,
+            reports=ReportStore(objects=objects, generation=generation, attempt=attempt, **session),
+            device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+            stop=Event(),
+        )
