@@ -4,6 +4,7 @@ Everything is made when it is first needed, and once.
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -134,4 +135,4 @@ def aws() -> Aws:
 @cache
 def log() -> Logger:
     """The one logger: a JSON line an event."""
-    return Logger(service="darkroom", location=None)
+    return Logger(service="darkroom", location=None, stream=sys.stderr)

@@ -16,6 +16,7 @@ from ..contract.tables import (
     USERNAME_MARKER,
     USERS,
 )
+from ..services.names import folded
 from ..services.ports import Seen
 from .dynamodb import Tables
 
@@ -48,8 +49,8 @@ class DynamoUsers:
 
     def add(self, user: User) -> None:
         markers = {
-            "email-taken": EMAIL_MARKER + user.email.casefold(),
-            "username-taken": USERNAME_MARKER + user.username.casefold(),
+            "email-taken": EMAIL_MARKER + folded(user.email),
+            "username-taken": USERNAME_MARKER + folded(user.username),
         }
         actions = [self._tables.put_action(USERS, to_item(user), _IS_NEW)]
         for marker in markers.values():
@@ -67,7 +68,7 @@ class DynamoUsers:
 
     def get_by_login(self, login: str) -> User | None:
         prefix = EMAIL_MARKER if "@" in login else USERNAME_MARKER
-        marker = self._tables.get(USERS, {"UserID": prefix + login.casefold()})
+        marker = self._tables.get(USERS, {"UserID": prefix + folded(login)})
         return self.get(marker["OwnerID"]["S"]) if marker else None
 
     def end_all_logins(self, user_id: str) -> None:

@@ -7,21 +7,19 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from ..contract.errors import UnavailableError
 
 _RETRY_AFTER_SECONDS = 5
+#: Beside every answer of 500 and above.
 _BUSY = {
-    "InternalServerError",
-    "InternalError",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "SlowDown",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TransactionConflictException",
     "TransactionInProgressException",
 }
 
@@ -64,18 +62,23 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _is_busy(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error_code(error) in _BUSY or status >= 500
+
+
 @contextmanager
 def unavailable() -> Iterator[None]:
     """Turns "slow down" and "no answer", which the SDK has retried, into `UnavailableError`."""
     try:
         yield
     except ClientError as error:
-        if error_code(error) not in _BUSY:
+        if not _is_busy(error):
             raise
         raise UnavailableError(
             "AWS is busy", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
         ) from error
-    except HTTPClientError as error:
+    except (HTTPClientError, ConnectionError) as error:
         raise UnavailableError(
             "AWS didn't answer", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
         ) from error

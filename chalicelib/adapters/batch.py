@@ -1,6 +1,7 @@
 """AWS Batch: submitting, ending and finding jobs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -72,9 +73,12 @@ class BatchGateway:
 def job_seen(detail: Mapping[str, Any]) -> JobSeen:
     """A job as DescribeJobs answers it, and as a `Batch Job State Change` event carries it."""
     container = detail.get("container", {})
+    reasons = (detail.get("statusReason"), container.get("reason"))
+    started = detail.get("startedAt")
     return JobSeen(
         detail["jobId"],
         detail["status"],
-        container.get("reason") or detail.get("statusReason"),
+        "; ".join(each for each in reasons if each) or None,
         container.get("exitCode"),
+        datetime.fromtimestamp(started / 1000, UTC) if started else None,
     )

@@ -7,7 +7,7 @@ from ..contract.attributes import Item, from_item, marshal, to_item
 from ..contract.ids import FIRST, LAST
 from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label, Upload
 from ..contract.tables import IMAGES, LABELS, SHA256_MARKER, UPLOAD_MARKER
-from ..services.ports import Known
+from ..services.ports import Known, Original
 from .dynamodb import Tables
 
 #: A file has one row; only a failure of our own is replaced by another try.
@@ -28,7 +28,7 @@ class DynamoImages:
 
     def accept(self, image: Image) -> str | None:
         marker_key = _key(image.project_id, SHA256_MARKER + (image.sha256 or ""))
-        marker = marshal(marker_key | {"OriginalID": image.image_id})
+        marker = marshal(marker_key | {"OriginalID": image.image_id, "FileName": image.file_name})
         row_is_free, hash_is_free = self._tables.transact(
             [
                 self._tables.put_action(IMAGES, to_item(image), _MAY_WRITE, _FAILED),
@@ -53,10 +53,15 @@ class DynamoImages:
             {"names": {file_name}, "name": file_name, "accepted": ImageStatus.ACCEPTED},
         )
 
-    def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, str]:
+    def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, Original]:
         keys = [(IMAGES, _key(project_id, SHA256_MARKER + each)) for each in hashes]
         found = (item for _, item in self._tables.get_many(keys))
-        return {each["ImageID"]["S"].removeprefix(SHA256_MARKER): each["OriginalID"]["S"] for each in found}
+        return {
+            each["ImageID"]["S"].removeprefix(SHA256_MARKER): Original(
+                each["OriginalID"]["S"], each["FileName"]["S"]
+            )
+            for each in found
+        }
 
     def list(
         self, project_id: str, limit: int, after: str | None, status: ImageStatus | None
@@ -84,17 +89,10 @@ class DynamoImages:
         return map(_known, items)
 
     def delete(self, image: Image, expires_at: int) -> bool:
-        tombstone = Image(
-            project_id=image.project_id,
-            image_id=image.image_id,
-            status=ImageStatus.DELETED,
-            upload_time=image.upload_time,
-            upload_id=image.upload_id,
-            expires_at=expires_at,
-        )
+        tombstone = to_item(image.tombstone(expires_at))
         actions = [
             # Without this a late deletion would take the mark of an image with the same bytes.
-            self._tables.put_action(IMAGES, to_item(tombstone), "#Status = :status", {"status": image.status}),
+            self._tables.put_action(IMAGES, tombstone, "#Status = :status", {"status": image.status}),
             self._tables.delete_action(LABELS, {"ProjectID": image.project_id, "LabelID": image.image_id}),
         ]
         if image.status == ImageStatus.ACCEPTED:

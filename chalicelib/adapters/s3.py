@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from ..contract.errors import RejectedImageError
+from ..contract.errors import RejectedImageError, UnavailableError
 from ..services.ports import PostPolicy
 from .aws import Aws, error_code, unavailable
 
@@ -66,4 +66,7 @@ class S3ObjectStore:
         with unavailable():
             for start in range(0, len(objects), _DELETES_A_CALL):
                 chunk = objects[start : start + _DELETES_A_CALL]
-                self._aws.s3.delete_objects(Bucket=self._bucket, Delete={"Objects": chunk, "Quiet": True})
+                delete = {"Objects": chunk, "Quiet": True}
+                answer = self._aws.s3.delete_objects(Bucket=self._bucket, Delete=delete)
+                if errors := answer.get("Errors"):
+                    raise UnavailableError(f"S3 did not delete {len(errors)} objects", retry_after_seconds=5)

@@ -79,7 +79,7 @@ class TrainingConfig:
         """With every `None` replaced by the default that suits the other parameters."""
         fine = self.pretrained
         rates = {"adamw": 2.5e-3 if fine else 2e-3, "sgd": 5e-3 if fine else 5e-2}
-        epochs = self.epochs or (8 if fine else 30)
+        epochs = self.epochs or (12 if fine else 30)
         own: dict[str, Any] = {
             "learning_rate": self.learning_rate or rates[self.optimizer],
             "epochs": epochs,

@@ -82,6 +82,20 @@ class Image:
     aliases: frozenset[str] | None = None
     expires_at: int | None = None
 
+    def tombstone(self, expires_at: int) -> "Image":
+        """What stays of it when it is deleted: enough to say what its file had become."""
+        reason = {"code": "deleted", "message": "deleted"} if self.reject_reason else None
+        return Image(
+            project_id=self.project_id,
+            image_id=self.image_id,
+            status=ImageStatus.DELETED,
+            upload_time=self.upload_time,
+            upload_id=self.upload_id,
+            reject_reason=reason,
+            duplicate_of=self.duplicate_of,
+            expires_at=expires_at,
+        )
+
     @property
     def may_be_retried(self) -> bool:
         """Whether the file was refused for our own failure, so that another try may replace this."""

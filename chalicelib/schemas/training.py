@@ -47,9 +47,9 @@ class SessionStarted(Answer):
 
 
 class Metrics(Answer):
-    """Losses are means over images; accuracies are fractions from 0 to 1."""
+    """The last finished epoch (0: none yet). Losses are means over images, accuracies fractions."""
 
-    epoch: int
+    epoch: int = 0
     train_loss: float | None = None
     train_accuracy: float | None = None
     val_loss: float | None = None

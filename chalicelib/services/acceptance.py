@@ -7,7 +7,7 @@ from hashlib import sha256
 from ..contract.errors import RejectedImageError
 from ..contract.objects import image_key, thumbnail_key
 from ..contract.records import Image, ImageStatus
-from .ports import Clock, ImageInspector, Images, ObjectStore, Picture
+from .ports import Clock, ImageInspector, Images, ObjectStore, Original, Picture
 from .times import rfc3339
 
 MAX_IMAGE_BYTES = 50_000_000
@@ -37,12 +37,12 @@ class Acceptance:
         self._inspector = inspector
         self._clock = clock
 
-    def take(self, candidate: Candidate, known: Mapping[str, str] | None = None) -> Image:
+    def take(self, candidate: Candidate, known: Mapping[str, Original] | None = None) -> Image:
         """Makes a candidate an image, or says which image has its bytes already.
 
         Args:
             candidate: the file.
-            known: hash -> image id of what the project has, where the caller has read it already.
+            known: hash -> image of what the project has, where the caller has read it already.
 
         Returns:
             The image, with status `accepted` or `duplicate`. A duplicate is not recorded here.
@@ -54,16 +54,19 @@ class Acceptance:
         if known is None:
             known = self._images.find_by_sha256(candidate.project_id, [digest])
         original = known.get(digest)
-        if original not in (None, candidate.image_id):
-            return self._duplicate(candidate, digest, original)
+        if original and original.image_id != candidate.image_id:
+            if original.file_name != candidate.file_name:
+                self._images.add_alias(candidate.project_id, original.image_id, candidate.file_name)
+            return self._duplicate(candidate, digest, original.image_id)
         picture = self._inspect(candidate.content)
         image = self._store_objects(candidate, picture, digest)
-        original = self._images.accept(image)
-        if original in (None, candidate.image_id):
+        winner = self._images.accept(image)
+        if winner is None or winner == candidate.image_id:
             return image
         # Another request won the race for these bytes.
         self._store.delete([image_key(candidate.project_id, candidate.image_id), self._thumbnail(candidate)])
-        return self._duplicate(candidate, digest, original)
+        self._images.add_alias(candidate.project_id, winner, candidate.file_name)
+        return self._duplicate(candidate, digest, winner)
 
     def _inspect(self, content: bytes) -> Picture:
         if not content:
@@ -85,9 +88,7 @@ class Acceptance:
             etag=etag,
         )
 
-    def _duplicate(self, candidate: Candidate, digest: str, original: str | None) -> Image:
-        if original is not None:
-            self._images.add_alias(candidate.project_id, original, candidate.file_name)
+    def _duplicate(self, candidate: Candidate, digest: str, original: str) -> Image:
         return replace(self._outcome(candidate, digest, ImageStatus.DUPLICATE), duplicate_of=original)
 
     def _outcome(self, candidate: Candidate, digest: str, status: ImageStatus) -> Image:

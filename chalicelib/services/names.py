@@ -13,6 +13,11 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def folded(name: str) -> str:
+    """What two names have in common that people take for one: case, width, and how an accent is typed."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
 def file_name(raw: str | None) -> str:
     """A client's file name as it is kept and looked up, composed.
 

@@ -114,8 +114,11 @@ def failure_of(job: JobSeen) -> Failure:
 
 def _is_silent(session: Session, job: JobSeen, now: datetime) -> bool:
     """Whether a run doesn't report. After a Spot reclaim it can't: its job waits for a machine again."""
-    runs = session.status == Status.RUNNING and job.status == "RUNNING"
-    return runs and _older(session.heartbeat_at or session.start_time, SILENT_AFTER, now)
+    if session.status != Status.RUNNING or job.status != "RUNNING":
+        return False
+    last_sign = parse(session.heartbeat_at or session.start_time)
+    # A new attempt has to import and to claim before it can report.
+    return now - max(last_sign, job.started_at or last_sign) > SILENT_AFTER
 
 
 def _older(time: str, age: timedelta, now: datetime) -> bool:

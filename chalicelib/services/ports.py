@@ -130,6 +130,14 @@ class Known:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The image that a project has of some bytes, and the name under which they came first."""
+
+    image_id: str
+    file_name: str
+
+
 class Images(Protocol):
     def get(self, project_id: str, image_id: str) -> Image | None: ...
 
@@ -146,8 +154,8 @@ class Images(Protocol):
     def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
         """Notes a further name of an image's bytes, unless it has that name."""
 
-    def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, str]:
-        """hash -> image id, of those that the project has."""
+    def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, Original]:
+        """hash -> image, of those that the project has."""
 
     def list(
         self, project_id: str, limit: int, after: str | None, status: ImageStatus | None
@@ -202,6 +210,7 @@ class JobSeen:
     status: str
     reason: str | None = None
     exit_code: int | None = None
+    started_at: datetime | None = None  # of the present attempt
 
 
 class Sessions(Protocol):

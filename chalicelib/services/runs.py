@@ -83,6 +83,7 @@ class Runs:
         document: dict[str, Any] = json.loads(content)
         return document
 
+
 def _no_results(session: Session) -> ConflictError:
     if not session.is_over:
         return ConflictError(

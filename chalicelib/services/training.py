@@ -145,7 +145,7 @@ class Training:
         enough = [name for name, count in classes.items() if count >= MIN_IMAGES_A_CLASS]
         if len(enough) < MIN_CLASSES:
             raise UnprocessableError(
-                f"training needs {MIN_CLASSES} classes with {MIN_IMAGES_A_CLASS} labelled images each, or more",
+                f"training needs {MIN_CLASSES} or more classes of {MIN_IMAGES_A_CLASS} labelled images each",
                 code="not-trainable",
                 hint="Upload and label more images, then start again.",
                 extra={"counts": _counts(labelled, classes)},

@@ -15,7 +15,7 @@ from ..contract.records import Image, ImageStatus, Upload
 from ..contract.tables import UPLOAD_MARKER
 from .acceptance import MAX_IMAGE_BYTES, Acceptance, Candidate
 from .names import file_name
-from .ports import Clock, Ids, Images, ObjectStore, PostPolicy
+from .ports import Clock, Ids, Images, ObjectStore, Original, PostPolicy
 from .times import parse, rfc3339
 
 UPLOAD_OPEN = timedelta(hours=24)
@@ -24,6 +24,8 @@ UPLOAD_KEPT = timedelta(days=30)
 #: So many names, at 255 bytes each, fit into one item of 400 KB even if they don't compress.
 NAMES_A_PART = 1000
 WORKERS = 4
+#: Writes at a time for files that are refused when announced: all ten thousand of them, perhaps.
+RECORDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class DirectUploads:
             return Outcome(sent.file_name or "", error=error)
         return Candidate(project_id, self._ids.new(), name, sent.content)
 
-    def _take(self, candidate: Candidate, known: Mapping[str, str] | None = None) -> Outcome:
+    def _take(self, candidate: Candidate, known: Mapping[str, Original] | None = None) -> Outcome:
         try:
             return Outcome(candidate.file_name, image=self._acceptance.take(candidate, known))
         except RejectedImageError as error:
@@ -130,11 +132,12 @@ class PostedUploads:
             image_id = ulid_at(upload_id, 1 + index)
             problem = _announcement_problem(each)
             if problem:
-                rejected.append(
-                    Outcome(each.file_name, self._refuse(upload, image_id, each, problem), problem)
-                )
+                row = rejection(upload, image_id, each.file_name, problem, upload.created_at)
+                rejected.append(Outcome(each.file_name, row, problem))
             else:
                 images.append((each.file_name, image_id, prefix + image_id))
+        with ThreadPoolExecutor(RECORDERS) as pool:
+            list(pool.map(self._images.record, [each.image for each in rejected if each.image]))
         self._images.add_upload(upload, _compress([each.file_name for each in files]))
         policy = self._store.sign_post(prefix, MAX_IMAGE_BYTES, int(UPLOAD_OPEN.total_seconds()))
         return OpenUpload(upload, policy, images, rejected)
@@ -150,7 +153,7 @@ class PostedUploads:
             raise NotFoundError("no such upload", code="upload-not-found")
         last = ulid_at(upload_id, upload.expected)
         rows = {each.image_id: each for each in self._images.between(project_id, ulid_at(upload_id, 1), last)}
-        counts = Counter(_counted(each.status) for each in rows.values())
+        counts = Counter(_counted(each) for each in rows.values())
         names = [name for part in range(upload.parts) for name in names_part(self._images, upload, part)]
         ids = ((name, ulid_at(upload_id, 1 + index)) for index, name in enumerate(names))
         pending = [(name, image_id) for name, image_id in ids if image_id not in rows]
@@ -170,13 +173,6 @@ class PostedUploads:
             closes_at=rfc3339(now + UPLOAD_OPEN),
             expires_at=int((now + UPLOAD_KEPT).timestamp()),
         )
-
-    def _refuse(
-        self, upload: Upload, image_id: str, announced: AnnouncedFile, problem: RejectedImageError
-    ) -> Image:
-        image = rejection(upload, image_id, announced.file_name, problem, upload.created_at)
-        self._images.record(image)
-        return image
 
 
 def rejection(
@@ -211,8 +207,13 @@ def _compress(names: list[str]) -> list[bytes]:
     return [zlib.compress(json.dumps(part, ensure_ascii=False).encode(errors="replace")) for part in parts]
 
 
-def _counted(status: ImageStatus) -> str:
-    return ImageStatus.ACCEPTED if status == ImageStatus.DELETED else status
+def _counted(image: Image) -> str:
+    """What a file counts as; a deleted one as what it was before."""
+    if image.status != ImageStatus.DELETED:
+        return image.status
+    if image.reject_reason:
+        return ImageStatus.REJECTED
+    return ImageStatus.DUPLICATE if image.duplicate_of else ImageStatus.ACCEPTED
 
 
 def _announcement_problem(announced: AnnouncedFile) -> RejectedImageError | None:

@@ -1,0 +1,235 @@
+"""Images, uploads and labels."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.contract.ids import FIRST, LAST
+from chalicelib.contract.records import INGEST_FAILED, ImageStatus, Upload
+from chalicelib.contract.tables import UPLOAD_MARKER
+from chalicelib.services.ports import Original
+from tests.support import NOW, make_image, make_label, new_id
+
+EXPIRES = 2_000_000_000
+
+
+def _refused(project_id: str, code: str, **changes):
+    reason = {"code": code, "message": "no"}
+    return make_image(project_id, status=ImageStatus.REJECTED, sha256=None, reject_reason=reason, **changes)
+
+
+def _several(ports, project_id: str, count: int) -> list:
+    made = [make_image(project_id, image_id=new_id(10**12 + number)) for number in range(count)]
+    for each in made:
+        assert ports.images.accept(each) is None
+    return made
+
+
+def test_an_accepted_image_is_kept_whole(ports, project_id):
+    """Accepting says None, and every field of the row comes back."""
+    [image] = _several(ports, project_id, 1)
+    assert ports.images.get(project_id, image.image_id) == image
+    known = ports.images.find_by_sha256(project_id, [image.sha256, "0" * 64])
+    assert known == {image.sha256: Original(image.image_id, image.file_name)}
+
+
+def test_accepting_again_names_the_image_itself(ports, project_id):
+    """A repeat of an acceptance answers with the image's own id and changes nothing."""
+    [image] = _several(ports, project_id, 1)
+    assert ports.images.accept(replace(image, file_name="other.png")) == image.image_id
+    assert ports.images.get(project_id, image.image_id) == image
+
+
+def test_known_bytes_are_accepted_once_a_project(ports, project_id):
+    """The same bytes under another id name the first image; another project takes them."""
+    [image] = _several(ports, project_id, 1)
+    copy = replace(image, image_id=new_id())
+    assert ports.images.accept(copy) == image.image_id
+    assert ports.images.get(project_id, copy.image_id) is None
+    assert ports.images.accept(replace(copy, project_id=new_id())) is None
+
+
+def test_a_row_is_written_once(ports, project_id):
+    """What became of a file stays: neither a later record nor an acceptance replaces it."""
+    refused = _refused(project_id, "undecodable")
+    ports.images.record(refused)
+    ports.images.record(replace(refused, reject_reason={"code": "other", "message": ""}))
+    assert ports.images.accept(make_image(project_id, image_id=refused.image_id)) == refused.image_id
+    assert ports.images.get(project_id, refused.image_id) == refused
+    assert ports.images.find_by_sha256(project_id, [make_image(project_id).sha256]) == {}
+
+
+def test_a_failure_of_our_own_may_be_replaced(ports, project_id):
+    """A file that could not be processed is replaced by another try, whatever that brings."""
+    failed = _refused(project_id, INGEST_FAILED)
+    ports.images.record(failed)
+    refused = _refused(project_id, "undecodable", image_id=failed.image_id)
+    ports.images.record(refused)
+    assert ports.images.get(project_id, failed.image_id) == refused
+    again = _refused(project_id, INGEST_FAILED)
+    ports.images.record(again)
+    image = make_image(project_id, image_id=again.image_id)
+    assert ports.images.accept(image) is None
+    assert ports.images.get(project_id, again.image_id) == image
+
+
+def test_aliases_are_further_names_of_accepted_images(ports, project_id):
+    """A name is noted once, never the image's own, and only on an image that is there."""
+    [image] = _several(ports, project_id, 1)
+    for name in ("b.png", "b.png", image.file_name, "é+/%.png"):
+        ports.images.add_alias(project_id, image.image_id, name)
+    assert ports.images.get(project_id, image.image_id).aliases == {"b.png", "é+/%.png"}
+    [known] = ports.images.known(project_id)
+    assert sorted(known.file_names) == sorted((image.file_name, "b.png", "é+/%.png"))
+    unknown = new_id()
+    ports.images.add_alias(project_id, unknown, "b.png")
+    assert ports.images.get(project_id, unknown) is None
+
+
+def test_a_deleted_image_leaves_a_tombstone(ports, project_id):
+    """Deleting removes the label and the mark as known bytes, and the row can't come back."""
+    [image] = _several(ports, project_id, 1)
+    ports.labels.put([make_label(project_id, image.image_id)])
+    assert ports.images.delete(image, EXPIRES)
+    tombstone = ports.images.get(project_id, image.image_id)
+    assert (tombstone.status, tombstone.expires_at) == (ImageStatus.DELETED, EXPIRES)
+    assert tombstone.sha256 is None
+    assert list(ports.labels.all(project_id)) == []
+    assert ports.images.accept(image) == image.image_id
+    ports.images.add_alias(project_id, image.image_id, "b.png")
+    assert ports.images.get(project_id, image.image_id) == tombstone
+    assert ports.images.accept(make_image(project_id, sha256=image.sha256)) is None
+
+
+@pytest.mark.parametrize("reason", ["undecodable", INGEST_FAILED])
+def test_a_deleted_refusal_stays_one(ports, project_id, reason):
+    """The tombstone of a refused file says that it was refused, and nothing replaces it."""
+    refused = _refused(project_id, reason)
+    ports.images.record(refused)
+    assert ports.images.delete(refused, EXPIRES)
+    tombstone = ports.images.get(project_id, refused.image_id)
+    assert tombstone.reject_reason["code"] == "deleted"
+    assert ports.images.accept(make_image(project_id, image_id=refused.image_id)) == refused.image_id
+
+
+def test_a_late_deletion_takes_nothing_of_others(ports, project_id):
+    """Deleting what was deleted before keeps the mark of an image with the same bytes since."""
+    [image] = _several(ports, project_id, 1)
+    assert ports.images.delete(image, EXPIRES)
+    successor = make_image(project_id, sha256=image.sha256)
+    assert ports.images.accept(successor) is None
+    assert not ports.images.delete(image, EXPIRES)
+    known = ports.images.find_by_sha256(project_id, [image.sha256])
+    assert known == {image.sha256: Original(successor.image_id, successor.file_name)}
+
+
+def test_a_deletion_does_not_hold_where_the_row_has_changed(ports, project_id):
+    """A failed file that another try made an image is not deleted as the failure it was."""
+    failed = _refused(project_id, INGEST_FAILED)
+    ports.images.record(failed)
+    image = make_image(project_id, image_id=failed.image_id)
+    ports.images.accept(image)
+    assert not ports.images.delete(failed, EXPIRES)
+    assert ports.images.get(project_id, image.image_id) == image
+    assert not ports.images.delete(make_image(project_id), EXPIRES)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
+def test_pages_of_images_skip_nothing_and_repeat_nothing(ports, project_id, size):
+    """Pages of any size hold every image that isn't deleted once, oldest first, and no marker."""
+    made = _several(ports, project_id, 7)
+    ports.images.delete(made[3], EXPIRES)
+    pages, after = [], None
+    while page := list(ports.images.list(project_id, size, after, None)):
+        assert len(page) == min(size, 6 - len(pages))
+        pages += page
+        after = page[-1].image_id
+    assert pages == [each for each in made if each != made[3]]
+
+
+def test_a_list_can_be_of_one_status(ports, project_id):
+    """With a status the list has the images in it alone, tombstones included."""
+    first, second = _several(ports, project_id, 2)
+    refused = _refused(project_id, "undecodable")
+    ports.images.record(refused)
+    ports.images.delete(first, EXPIRES)
+    assert list(ports.images.list(project_id, 9, None, ImageStatus.REJECTED)) == [refused]
+    assert list(ports.images.list(project_id, 9, None, ImageStatus.ACCEPTED)) == [second]
+    [deleted] = ports.images.list(project_id, 9, None, ImageStatus.DELETED)
+    assert deleted.image_id == first.image_id
+
+
+def test_a_range_includes_its_ends_and_every_status(ports, project_id):
+    """Between two ids stand both of them and all rows of images, but no marker."""
+    made = _several(ports, project_id, 4)
+    ports.images.delete(made[1], EXPIRES)
+    found = ports.images.between(project_id, made[0].image_id, made[2].image_id)
+    assert [each.image_id for each in found] == [each.image_id for each in made[:3]]
+    assert len(list(ports.images.between(project_id, FIRST, LAST))) == 4
+
+
+def test_known_images_are_the_accepted_ones(ports, project_id):
+    """Labels see accepted images only, with their sizes."""
+    first, second = _several(ports, project_id, 2)
+    ports.images.record(_refused(project_id, "undecodable"))
+    ports.images.delete(first, EXPIRES)
+    [known] = ports.images.known(project_id)
+    assert (known.image_id, known.file_names) == (second.image_id, (second.file_name,))
+    assert (known.width, known.height) == (8, 6)
+
+
+def test_an_upload_keeps_its_names(ports, project_id):
+    """An upload comes back with each part of its names, and is no image."""
+    upload_id = new_id()
+    upload = Upload(
+        project_id=project_id,
+        image_id=UPLOAD_MARKER + upload_id,
+        upload_id=upload_id,
+        expected=2,
+        parts=2,
+        created_at=NOW,
+        closes_at=NOW,
+        expires_at=EXPIRES,
+    )
+    ports.images.add_upload(upload, [b"\x00first", b"\xffsecond"])
+    assert ports.images.get_upload(project_id, upload_id) == upload
+    assert [ports.images.upload_names(upload, part) for part in (0, 1)] == [b"\x00first", b"\xffsecond"]
+    assert ports.images.get_upload(new_id(), upload_id) is None
+    assert list(ports.images.between(project_id, FIRST, LAST)) == []
+
+
+def test_labels_are_put_listed_and_paged(ports, project_id):
+    """Sixty labels are all stored, come in the order of their ids, and page without skip or repeat."""
+    made = [make_label(project_id, new_id(10**12 + number)) for number in range(60)]
+    ports.labels.put(made)
+    ports.labels.put([])
+    assert list(ports.labels.all(project_id)) == made
+    pages, after = [], None
+    while page := list(ports.labels.page(project_id, 25, after)):
+        pages += page
+        after = page[-1].image_id
+    assert pages == made
+    ends = ports.labels.between(project_id, made[1].image_id, made[3].image_id)
+    assert ends == {each.image_id: each for each in made[1:4]}
+
+
+def test_a_label_is_replaced_and_keeps_its_boxes(ports, project_id):
+    """Labelling again replaces, and a list of boxes comes back number for number."""
+    image_id = new_id()
+    boxes = [{"label": "é", "box": [0, 1.5, 3, 4.25]}]
+    ports.labels.put([make_label(project_id, image_id)])
+    ports.labels.put([make_label(project_id, image_id, boxes)])
+    assert [each.label for each in ports.labels.all(project_id)] == [boxes]
+    ports.labels.put([make_label(project_id, image_id, [])])
+    assert [each.label for each in ports.labels.all(project_id)] == [[]]
+
+
+def test_of_twenty_requests_with_the_same_bytes_one_wins(ports, project_id):
+    """Twenty images with the same bytes at once: one is accepted, and the others all name it."""
+    made = [make_image(project_id, sha256="a" * 64) for _ in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(ports.images.accept, made))
+    [winner] = [image for image, answer in zip(made, answers, strict=True) if answer is None]
+    assert set(answers) == {None, winner.image_id}
+    assert [each.image_id for each in ports.images.between(project_id, FIRST, LAST)] == [winner.image_id]

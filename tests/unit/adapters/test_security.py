@@ -1,0 +1,170 @@
+"""Passwords and tokens."""
+
+import base64
+import json
+from datetime import timedelta
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.security import Argon2Hasher, JwtTokens, SigningKey, SystemClock, UlidIds
+from chalicelib.contract.errors import UnauthenticatedError
+from chalicelib.contract.ids import is_ulid
+from chalicelib.services.ports import AccessClaims, RefreshClaims
+from tests.fakes import FakeClock
+
+KEY = "k" * 64
+ACCESS = AccessClaims("U", 3)
+REFRESH = RefreshClaims("U", 3, "F", "T")
+
+
+class _Secrets:
+    def __init__(self, key: str) -> None:
+        self.current = ("1", key)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def tokens(clock) -> JwtTokens:
+    return JwtTokens(_Secrets(KEY), clock)
+
+
+def _claims(clock, **changes) -> dict:
+    moment = int(clock.now().timestamp())
+    own = {"iss": "darkroom", "aud": "access", "sub": "U", "ver": 3, "jti": "J", "iat": moment}
+    made = own | {"exp": moment + 60} | changes
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def test_tokens_come_back(tokens):
+    """What a token was made of is what is read from it."""
+    assert tokens.read_access(tokens.access(ACCESS)) == ACCESS
+    assert tokens.read_refresh(tokens.refresh(REFRESH)) == REFRESH
+
+
+def test_a_hand_made_token_is_read(tokens, clock):
+    """The table of bad tokens below starts from one that is good."""
+    assert tokens.read_access(jwt.encode(_claims(clock), KEY, "HS256")) == ACCESS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"exp": None}, {"iat": None}, {"iss": None}, {"aud": None}, {"sub": None}, {"jti": None}, {"ver": None},
+     {"iss": "other"}, {"aud": "refresh"}, {"aud": "other"}, {"exp": 0}, {"sub": 5}],
+    ids=str,
+)  # fmt: skip
+def test_a_token_with_a_wrong_claim_is_refused(tokens, clock, change):
+    """Each claim must be there and be right, though the signature is good."""
+    with pytest.raises(UnauthenticatedError):
+        tokens.read_access(jwt.encode(_claims(clock, **change), KEY, "HS256"))
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [("x" * 64, "HS256"), (None, "none"), (KEY, "HS512"), (KEY, "HS384")],
+)
+def test_another_key_or_algorithm_is_refused(tokens, clock, key, algorithm):
+    """No token passes that isn't signed by our key with our one algorithm."""
+    with pytest.raises(UnauthenticatedError):
+        tokens.read_access(jwt.encode(_claims(clock), key, algorithm))
+
+
+def test_a_tampered_token_is_refused(tokens):
+    """Another user's id in the place of one's own breaks the signature."""
+    head, body, signature = tokens.access(ACCESS).split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+    forged = base64.urlsafe_b64encode(json.dumps(claims | {"sub": "V"}).encode()).rstrip(b"=").decode()
+    for token in (f"{head}.{forged}.{signature}", f"{head}.{body}.", f"{head}.{body}"):
+        with pytest.raises(UnauthenticatedError):
+            tokens.read_access(token)
+
+
+@given(st.text(max_size=80) | st.text("abcABC019-_.", max_size=80))
+def test_any_text_is_no_token(text):
+    """Whatever stands in the place of a token is refused as one."""
+    with pytest.raises(UnauthenticatedError):
+        JwtTokens(_Secrets(KEY), FakeClock()).read_access(text)
+
+
+def test_the_two_kinds_are_not_each_other(tokens):
+    """An access token refreshes nothing, and a refresh token opens nothing."""
+    with pytest.raises(UnauthenticatedError):
+        tokens.read_refresh(tokens.access(ACCESS))
+    with pytest.raises(UnauthenticatedError):
+        tokens.read_access(tokens.refresh(REFRESH))
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("access", 900), ("refresh", 30 * 24 * 3600)])
+def test_tokens_expire_to_the_second(tokens, clock, kind, seconds):
+    """A token works in its last second and is `token-expired` in the next."""
+    made = getattr(tokens, kind)(ACCESS if kind == "access" else REFRESH)
+    read = getattr(tokens, f"read_{kind}")
+    clock.advance(seconds=seconds - 1)
+    assert read(made)
+    clock.advance(seconds=1)
+    with pytest.raises(UnauthenticatedError) as refused:
+        read(made)
+    assert refused.value.code == "token-expired"
+
+
+def test_a_token_names_its_key(tokens):
+    """The header says which key signed, so that keys can be changed."""
+    assert jwt.get_unverified_header(tokens.access(ACCESS))["kid"] == "1"
+
+
+def test_passwords_are_hashed_as_owasp_has_it():
+    """argon2id with 19 MiB, two passes and one lane, salted anew each time."""
+    hasher = Argon2Hasher()
+    first, second = hasher.hash("secret"), hasher.hash("secret")
+    assert first.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert first != second
+    assert hasher.verify(first, "secret")
+    assert not hasher.verify(first, "Secret")
+
+
+@pytest.mark.parametrize("password_hash", ["", "secret", "$argon2id$v=19$broken"])
+def test_a_broken_hash_verifies_nothing(password_hash):
+    """A damaged row refuses its user; it is no error."""
+    assert not Argon2Hasher().verify(password_hash, "secret")
+
+
+@pytest.fixture
+def aws(stack, monkeypatch) -> Aws:
+    for name, value in stack.credentials.items():
+        monkeypatch.setenv(name, value)
+    return Aws()
+
+
+def test_the_key_is_read_from_its_secret(aws, stack):
+    """The key of the stack's own secret is long enough, and signs tokens that can be read."""
+    secret = SigningKey(aws, stack.outputs["SigningSecret"])
+    tokens = JwtTokens(secret, SystemClock())
+    assert len(secret.current[1]) >= 64
+    assert tokens.read_access(tokens.access(ACCESS)) == ACCESS
+
+
+def test_a_short_key_is_refused(aws, stack):
+    """A key of 31 bytes fails at once, since HMAC-SHA-256 wants 32."""
+    stack.client("secretsmanager").create_secret(
+        Name="short", SecretString=json.dumps({"kid": "1", "key": "k" * 31})
+    )
+    with pytest.raises(RuntimeError, match="32"):
+        _ = SigningKey(aws, "short").current
+
+
+def test_ids_follow_the_clock(clock):
+    """Ids are ULIDs that sort by the time of the clock; the system's clock is in UTC."""
+    ids = UlidIds(clock)
+    first = ids.new()
+    clock.advance(milliseconds=1)
+    assert is_ulid(first)
+    assert first < ids.new()
+    assert SystemClock().now().utcoffset() == timedelta(0)

@@ -1,0 +1,192 @@
+"""Configuring and starting a run; projects."""
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.bootstrap import assemble
+from chalicelib.contract.config import TrainingConfig
+from chalicelib.contract.errors import ConflictError, UnavailableError, UnprocessableError
+from chalicelib.contract.states import Status
+from tests.fakes import FakeJobs, fake_ports
+from tests.support import make_label, new_id
+
+REFUSED = UnavailableError("the queue is disabled", code="submit-refused")
+LOST = UnavailableError("AWS didn't answer")
+
+
+class World:
+    """A project with two classes of two labelled images."""
+
+    def __init__(self, **overrides) -> None:
+        self.ports = fake_ports(**overrides)
+        self.services = assemble(self.ports)
+        self.project = self.services.projects.create("U", "cats", "", "classification")
+        self.label("cat", "cat", "dog", "dog")
+
+    def label(self, *classes: str) -> None:
+        self.ports.labels.rows.clear()
+        self.ports.labels.put([make_label(self.project.project_id, new_id(), each) for each in classes])
+
+    def start(self, key: str | None = None, request_hash: str = "h"):
+        return self.services.training.start(self.project, key, request_hash)
+
+    @property
+    def sessions(self) -> list:
+        return list(self.ports.sessions.rows.values())
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_start_writes_the_session_and_submits_its_job(world):
+    """The session is queued with its configuration, and its job has the run's time and an hour."""
+    started = world.start()
+    [session] = world.sessions
+    assert (started.session_id, started.status, started.replayed) == (session.session_id, "queued", False)
+    assert session.config == TrainingConfig().resolved().to_json()
+    [(submitted, seconds)] = world.ports.jobs.submitted
+    assert submitted.session_id == session.session_id
+    assert seconds == 480 * 60 + 3600
+    assert session.batch_job_id in world.ports.jobs.seen
+    assert (session.active, session.generation, session.user_id) == ("active", 1, "U")
+
+
+def test_a_run_keeps_its_configuration(world):
+    """A later change of the configuration leaves the session's snapshot as it was."""
+    world.services.training.configure(world.project, TrainingConfig(epochs=3))
+    world.project = world.ports.projects.rows[world.project.project_id]
+    world.start()
+    world.services.training.configure(world.project, TrainingConfig(epochs=5))
+    assert world.sessions[0].config["epochs"] == 3
+
+
+def test_a_project_without_a_configuration_gets_the_defaults(world):
+    """Asking for the configuration stores the defaults as the first version, once."""
+    first = world.services.training.configuration(world.project)
+    world.project = world.ports.projects.rows[world.project.project_id]
+    assert world.services.training.configuration(world.project) == first
+    assert first.to_json() == TrainingConfig().resolved().to_json()
+
+
+def test_each_configuration_is_a_new_version(world):
+    """Configuring twice makes two versions, and the second is the current one."""
+    configure = world.services.training.configure
+    first, second = (configure(world.project, TrainingConfig(epochs=n)) for n in (3, 4))
+    project = world.ports.projects.rows[world.project.project_id]
+    assert project.current_config_id == second.config_id != first.config_id
+    assert world.services.training.configuration(project).epochs == 4
+
+
+@pytest.mark.parametrize(
+    "classes", [(), ("cat",), ("cat",) * 9, ("cat", "cat", "dog"), ("a", "b", "c", "d")], ids=str
+)
+def test_data_that_cannot_be_trained_on_is_refused_with_counts(world, classes):
+    """Under two classes of two images nothing is started, and the answer says what there is."""
+    world.label(*classes)
+    with pytest.raises(UnprocessableError) as refused:
+        world.start()
+    assert refused.value.code == "not-trainable"
+    assert refused.value.extra["counts"]["labelled"] == len(classes)
+    assert world.sessions == []
+
+
+def test_detection_is_not_trained(world):
+    """A detection project is refused with a code of its own."""
+    world.project = replace(world.project, task_type="detection")
+    with pytest.raises(UnprocessableError) as refused:
+        world.start()
+    assert refused.value.code == "task-not-supported"
+
+
+def test_the_same_key_starts_once(world):
+    """A repeat with its key answers the same session, and there is one job."""
+    first, again = world.start("key"), world.start("key")
+    assert again == replace(first, replayed=True)
+    assert len(world.ports.jobs.submitted) == 1
+
+
+def test_another_key_and_no_key_start_anew(world):
+    """Without a key, and with another, each request starts a run."""
+    ids = {world.start("key").session_id, world.start("other").session_id, world.start().session_id}
+    assert len(ids) == 3
+
+
+def test_a_key_belongs_to_its_project_and_request(world):
+    """The same key starts another project's run, and is refused for another body."""
+    world.start("key")
+    with pytest.raises(UnprocessableError):
+        world.start("key", "another body")
+    world.project = replace(world.project, project_id=new_id())
+    world.label("cat", "cat", "dog", "dog")
+    assert not world.start("key").replayed
+
+
+def test_a_key_is_free_again_after_a_failure(world):
+    """A start that was refused for its data can be repeated with its key."""
+    world.label("cat")
+    with pytest.raises(UnprocessableError):
+        world.start("key")
+    world.label("cat", "cat", "dog", "dog")
+    assert not world.start("key").replayed
+
+
+def test_a_key_in_flight_is_refused(world):
+    """While the first request with a key is carried out, a second one is told so."""
+    key = f"start#{world.project.project_id}#key"
+    world.ports.idempotency.begin(key, "h", world.ports.clock.now())
+    with pytest.raises(ConflictError):
+        world.start("key")
+    assert world.sessions == []
+
+
+def test_a_refused_job_fails_the_session(world):
+    """Where AWS Batch says no, the session has failed with its words, and the key is free."""
+    world.ports.jobs.error = REFUSED
+    with pytest.raises(UnavailableError):
+        world.start("key")
+    [session] = world.sessions
+    assert (session.status, session.active) == ("failed", None)
+    assert session.failure_reason == {"code": "submit-refused", "message": "the queue is disabled"}
+    world.ports.jobs.error = None
+    assert not world.start("key").replayed
+
+
+@pytest.mark.parametrize("job_was_made", [True, False])
+def test_a_lost_answer_leaves_the_session_to_the_sweep(world, job_was_made):
+    """Whether the job exists isn't known: the start is answered, and the sweep finds out."""
+    world.ports.jobs.error, world.ports.jobs.loses_answer = LOST, job_was_made
+    started = world.start()
+    assert (started.status, world.sessions[0].batch_job_id) == ("queued", None)
+    assert world.ports.telemetry.warnings
+    world.ports.clock.advance(minutes=3)
+    world.services.oversight.sweep()
+    [session] = world.sessions
+    assert (session.batch_job_id is not None) == job_was_made
+    assert session.status == ("queued" if job_was_made else "failed")
+
+
+def test_a_stop_that_races_the_start_ends_the_job():
+    """A session that was stopped before its job's id was noted leaves no job running."""
+
+    class Racing(FakeJobs):
+        def submit(self, session, timeout_seconds):
+            world.services.runs.stop(session)
+            return super().submit(session, timeout_seconds)
+
+    world = World(jobs=Racing())
+    world.start()
+    assert world.sessions[0].status == Status.STOPPED
+    assert [each.status for each in world.ports.jobs.seen.values()] == ["FAILED"]
+
+
+def test_projects_are_made_listed_renamed_and_deleted(world):
+    """The project book keeps what it is told, and changes nothing where nothing is given."""
+    book = world.services.projects
+    assert list(book.list("U", 10, None)) == [world.project]
+    assert book.rename(world.project, None, None) == world.project
+    assert book.rename(world.project, "dogs", None).project_name == "dogs"
+    book.delete(world.project)
+    assert list(book.list("U", 10, None)) == []
