@@ -29,7 +29,7 @@ demo: $(STAMP) ## train on handwritten digits, all on this machine; KEEP=1 leave
 	@KEEP=$(KEEP) PRETRAINED=$(PRETRAINED) $(BIN)/python -m examples.digits
 
 up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
-	@exec $(BIN)/python -m infra.local --port $(PORT)
+	@exec $(BIN)/python -m infra.local --port $(PORT) $(if $(VERBOSE),--verbose)
 
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest

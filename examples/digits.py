@@ -7,6 +7,7 @@ Handwritten Digits data set.
 import os
 import sys
 import time
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -24,7 +25,7 @@ OVER = ("completed", "failed", "stopped")
 
 
 def main() -> int:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
     pretrained = os.environ.get("PRETRAINED") != "0"
     with running_stack() as (url, process):
@@ -43,9 +44,7 @@ PASSWORD = "a darkroom of my own"  # noqa: S105 - of a user who lives as long as
 
 def run_main_job(client: Client, console: Console, pretrained: bool) -> bool:
     """Registers, uploads, labels, trains and shows the results; whether the run completed."""
-    client.call(
-        "POST", "/api/users", {"username": "demo", "email": "demo@example.org", "password": PASSWORD}
-    )
+    client.call("POST", "/api/users", {"username": "demo", "email": "demo@example.org", "password": PASSWORD})
     login = client.call("POST", "/api/auth/login", {"login": "demo", "password": PASSWORD})
     client.token = login["accessToken"]
     created = client.call("POST", "/api/projects", {"projectName": "handwritten digits"})
@@ -112,10 +111,8 @@ def follow(client: Client, console: Console, path: str, epochs: int) -> Any:
 
 
 def wait_for_interrupt(process: Any) -> None:
-    try:
+    with suppress(KeyboardInterrupt):
         process.wait()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

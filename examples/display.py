@@ -70,10 +70,13 @@ def show_results(console: Console, results: dict[str, Any]) -> None:
     )
     console.print(
         f"trained on {details['trainImages']} images, validated on {details['valImages']}; "
-        f"best of {details['epochsTrained']} epochs: {details['bestEpoch']}; data {details['datasetHash'][:12]}"
+        f"best of {details['epochsTrained']} epochs: {details['bestEpoch']}; "
+        f"data {details['datasetHash'][:12]}"
     )
     for artifact in results["artifacts"]:
-        console.print(f"  {artifact['format']:12} {_size(artifact['sizeBytes']):>9}  {artifact['sha256'][:12]}")
+        console.print(
+            f"  {artifact['format']:12} {_size(artifact['sizeBytes']):>9}  {artifact['sha256'][:12]}"
+        )
     for warning in results["warnings"]:
         console.print(f"[yellow]warning:[/] {warning}")
 
@@ -106,4 +109,4 @@ def _classes(per_class: list[dict[str, Any]]) -> Table:
 
 
 def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes:,} B"

@@ -18,13 +18,13 @@ def running_stack(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    try:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        ready = process.stdout.readline()
-        found = re.search(r"http://\S+", ready)
-        if found is None:
-            raise RuntimeError(f"the stack did not start: {ready.strip() or 'see above'}")
-        yield found[0], process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+    with process:
+        try:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            ready = process.stdout.readline()
+            found = re.search(r"http://\S+", ready)
+            if found is None:
+                raise RuntimeError(f"the stack did not start: {ready.strip() or 'see above'}")
+            yield found[0], process
+        finally:
+            process.send_signal(signal.SIGINT)

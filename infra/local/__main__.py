@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -18,9 +18,9 @@ from .tail import tailing
 def main() -> int:
     options = _options()
     logging.basicConfig(level=logging.WARNING)
-    stopped = threading.Event()
-    _stop_on_signals(stopped)
+    signals = _caught_signals()
     _quieten(options.verbose)
+    _find_weights()
     from app import app  # not before the arguments are known to be right
 
     try:
@@ -33,7 +33,9 @@ def main() -> int:
             if options.verbose:
                 context.enter_context(tailing(options.logs, sys.stderr.buffer))
             print(f"Darkroom is ready at {stack.url} (embedded AWS at {stack.aws.endpoint_url})", flush=True)
-            stopped.wait()
+            while not signals:
+                # In steps: the kernel may hand the signal to another thread, which wakes nobody here.
+                time.sleep(0.2)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
@@ -61,12 +63,21 @@ def _quieten(verbose: bool) -> None:
     os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "INFO" if verbose else "WARNING")
 
 
-def _stop_on_signals(stopped: threading.Event) -> None:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
+def _find_weights() -> None:
+    """Where `make install` puts pretrained weights, unless the environment says otherwise."""
+    os.environ.setdefault("TORCH_HOME", str(Path(sys.prefix) / "torch"))
+
+
+def _caught_signals() -> list[int]:
+    """A list that grows with each Ctrl-C and SIGTERM: a lock, taken in a handler, could deadlock."""
+    caught: list[int] = []
+
+    def catch(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        signal.signal(number, catch)
+    return caught
 
 
 if __name__ == "__main__":

@@ -76,7 +76,9 @@ def multipart(files: Sequence[tuple[str, bytes]], field: str = "images") -> tupl
     """A multipart/form-data body with these files, and its content type; names go out as they are."""
     parts = [
         f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n".encode() + content + b"\r\n"
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + content
+        + b"\r\n"
         for name, content in files
     ]
     return b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge"

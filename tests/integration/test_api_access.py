@@ -1,12 +1,17 @@
 """Who gets in: every route that isn't public is closed."""
 
+import os
 import re
 
 import jwt
 import pytest
 
+from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.security import SigningKey
 from chalicelib.contract.ids import ulid
+from chalicelib.routes.api import Endpoint
 from chalicelib.routes.documentation import BLUEPRINTS
+from chalicelib.settings import Settings
 from tests.integration.conftest import Api
 
 ENDPOINTS = [each for blueprint in BLUEPRINTS for each in blueprint.endpoints]
@@ -35,23 +40,19 @@ def _concrete(path: str, project: str) -> str:
     return re.sub(r"{\w+}", ulid(1), path.replace("/api/projects/{projectId}", project))
 
 
-def _send(api: Api, method: str, path: str, content_type: str) -> "object":
-    return api.send(method, path, b"{}", content_type)
-
-
 @pytest.mark.parametrize("endpoint", CLOSED, ids=lambda each: f"{each.method} {each.path}")
-def test_closed_route_refuses_everybody_else(endpoint: object, nobody: Api, api: Api) -> None:
+def test_closed_route_refuses_everybody_else(endpoint: Endpoint, nobody: Api, api: Api) -> None:
     """Without a token, with an expired, a forged or a refresh token it is 401; a foreign project is 404."""
     owner = nobody.register()
-    path = _concrete(endpoint.path, owner.project())  # type: ignore[attr-defined]
-    method, content_type = endpoint.method, endpoint.content_type  # type: ignore[attr-defined]
+    path = _concrete(endpoint.path, owner.project())
+    method, content_type = endpoint.method, endpoint.content_type
 
     for token in (None, "nonsense", _expired(owner), _unsigned(owner), _refresh(nobody)):
         answer = Api(nobody.client, token).send(method, path, b"{}", content_type)
         assert answer.status == 401, token
         assert answer.problem() in ("unauthenticated", "token-expired")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    if "{projectId}" in endpoint.path:  # type: ignore[attr-defined]
+    if "{projectId}" in endpoint.path:
         assert api.send(method, path, b"{}", content_type).status == 404
 
 
@@ -61,11 +62,6 @@ def _claims(api: Api) -> dict[str, object]:
 
 def _expired(api: Api) -> str:
     """A token with the right signature whose time is over."""
-    from chalicelib.adapters.aws import Aws
-    from chalicelib.adapters.security import SigningKey
-    from chalicelib.settings import Settings
-    import os
-
     key_id, key = SigningKey(Aws(), Settings.read(os.environ).signing_secret).current
     return jwt.encode(_claims(api) | {"iat": 1, "exp": 2}, key, "HS256", headers={"kid": key_id})
 

@@ -1,7 +1,9 @@
 """Images and labels over the API."""
 
-import urllib3
+import json
+
 import pytest
+import urllib3
 
 from app import app
 from tests.images import image, png_bomb
@@ -97,7 +99,12 @@ def test_more_than_lambda_takes_names_the_other_way(api: Api) -> None:
         (b"", "multipart/form-data; boundary=edge", 400, "malformed-multipart"),
         (b"--edge\r\nnonsense", "multipart/form-data; boundary=edge", 400, "malformed-multipart"),
         (b"abc", "multipart/form-data", 400, "malformed-multipart"),
-        (multipart([("a.png", b"x")])[0][:-10], "multipart/form-data; boundary=edge", 400, "malformed-multipart"),
+        (
+            multipart([("a.png", b"x")])[0][:-10],
+            "multipart/form-data; boundary=edge",
+            400,
+            "malformed-multipart",
+        ),
         (b"{}", "application/json", 415, "unsupported-media-type"),
     ],
 )
@@ -110,7 +117,12 @@ def test_broken_multipart_is_a_problem(
 
 
 def _post(upload: dict[str, object], key: str, content: bytes) -> int:
-    fields = {**upload["fields"], "key": key, "Content-Type": "image/png", "file": ("f", content, "image/png")}  # type: ignore[dict-item]
+    fields = {
+        **upload["fields"],
+        "key": key,
+        "Content-Type": "image/png",
+        "file": ("f", content, "image/png"),
+    }  # type: ignore[dict-item]
     return urllib3.request("POST", str(upload["url"]), fields=fields).status
 
 
@@ -120,7 +132,7 @@ def _ingest(api: Api, *keys: str) -> None:
         {
             "messageId": str(number),
             "attributes": {"ApproximateReceiveCount": "1"},
-            "body": '{"Records": [{"s3": {"object": {"key": "%s"}}}]}' % key,
+            "body": json.dumps({"Records": [{"s3": {"object": {"key": key}}}]}),
         }
         for number, key in enumerate(keys)
     ]
@@ -130,9 +142,9 @@ def _ingest(api: Api, *keys: str) -> None:
 def test_posted_upload_adds_up_at_every_moment(api: Api) -> None:
     """One signed form takes all files; the reconciliation says where each of them stands."""
     project = api.project()
-    files = [
-        {"fileName": f"{n}.png", "sizeBytes": 100, "contentType": "image/png"} for n in range(5)
-    ] + [{"fileName": "big.png", "sizeBytes": 60_000_000, "contentType": "image/png"}]
+    files = [{"fileName": f"{n}.png", "sizeBytes": 100, "contentType": "image/png"} for n in range(5)] + [
+        {"fileName": "big.png", "sizeBytes": 60_000_000, "contentType": "image/png"}
+    ]
     upload = api.call("POST", f"{project}/data/uploads", {"files": files})
     assert upload.status == 201
     assert [each["code"] for each in upload.json["rejected"]] == ["file-too-large"]
@@ -234,7 +246,9 @@ def test_detection_labels_are_boxes_in_the_image(api: Api) -> None:
     answer = api.call("POST", f"{project}/data/labels", {"labels": labels})
     assert answer.json["classes"] == {"cat": 1}
     assert [each["code"] for each in answer.json["items"]] == ["box-outside-image"]
-    exported = {each["fileName"]: each["label"] for each in api.call("GET", f"{project}/data/labels").json["items"]}
+    exported = {
+        each["fileName"]: each["label"] for each in api.call("GET", f"{project}/data/labels").json["items"]
+    }
     assert exported == {name: labels[name] for name in ("0.png", "1.png")}
 
 
@@ -259,3 +273,21 @@ def test_wrong_query_is_a_problem(api: Api, query: str, pointer: str) -> None:
     assert answer.status == 422
     assert answer.problem() == "invalid-query"
     assert answer.json["errors"][0]["pointer"] == pointer
+
+
+def test_deleted_refusals_and_duplicates_still_count_as_such(api: Api) -> None:
+    """The reconciliation says what a file had become, also after its row was deleted."""
+    project = api.project()
+    files = [{"fileName": f"{n}.png", "sizeBytes": 100, "contentType": "image/png"} for n in range(3)]
+    upload = api.call("POST", f"{project}/data/uploads", {"files": files}).json
+    for entry, content in zip(upload["images"], [image(1), image(1), b"no image"], strict=True):
+        _post(upload, entry["key"], content)
+        _ingest(api, entry["key"])
+    path = f"{project}/data/uploads/{upload['uploadId']}"
+    before = api.call("GET", path).json
+    for entry in upload["images"]:
+        assert api.call("DELETE", f"{project}/data/images/{entry['imageId']}").status == 204
+    after = api.call("GET", path).json
+    for name in ("expected", "accepted", "duplicate", "rejected", "pending"):
+        assert after[name] == before[name]
+    assert (after["accepted"], after["duplicate"], after["rejected"]) == (1, 1, 1)

@@ -74,7 +74,15 @@ def test_start_queues_a_job(api: Api, trainable: str, stack: EmbeddedAws) -> Non
     assert len(_jobs(stack, session)) == 1
 
     status = api.call("GET", answer.headers["Location"])
-    assert {"sessionId", "status", "progress", "phase", "metrics", "etaSeconds", "startTime"} <= status.json.keys()
+    assert {
+        "sessionId",
+        "status",
+        "progress",
+        "phase",
+        "metrics",
+        "etaSeconds",
+        "startTime",
+    } <= status.json.keys()
     assert {"endTime", "failure"} <= status.json.keys()
     assert api.call("GET", f"{trainable}/training").json["items"][0]["sessionId"] == session
 
@@ -164,7 +172,15 @@ def test_failed_run_gives_its_reason(api: Api, trainable: str, stack: EmbeddedAw
 def test_history_gives_every_epoch(api: Api, trainable: str, stack: EmbeddedAws) -> None:
     """`?history=true` adds each epoch's metrics, in order."""
     session = api.call("POST", f"{trainable}/training/start").json["sessionId"]
-    names = ("TrainLoss", "TrainAccuracy", "ValLoss", "ValAccuracy", "LearningRate", "ImagesPerSecond", "EpochSeconds")
+    names = (
+        "TrainLoss",
+        "TrainAccuracy",
+        "ValLoss",
+        "ValAccuracy",
+        "LearningRate",
+        "ImagesPerSecond",
+        "EpochSeconds",
+    )
     for epoch in (2, 10, 1):
         values = {"SessionID": session, "Epoch": epoch, "CreatedAt": "now", "ExpiresAt": 2**31}
         stack.client("dynamodb").put_item(
@@ -196,7 +212,10 @@ def test_results_sign_a_url_for_each_artifact(api: Api, trainable: str, stack: E
     assert answer.status == 200
     [artifact] = answer.json["artifacts"]
     assert urllib3.request("GET", artifact["url"]).data == b"weights"
-    assert {name: answer.json[name] for name in ("accuracy", "loss", "confusionMatrix", "perClass", "modelDetails")} == {
+    assert {
+        name: answer.json[name]
+        for name in ("accuracy", "loss", "confusionMatrix", "perClass", "modelDetails")
+    } == {
         name: document[name] for name in ("accuracy", "loss", "confusionMatrix", "perClass", "modelDetails")
     }
     assert answer.json["misclassified"][0]["imageId"] == "i"

@@ -1,5 +1,6 @@
-"""What each request costs in calls, counted where botocore sends them; docs/architecture.md keeps the table."""
+"""What each request costs in calls, counted where botocore sends them, against docs/architecture.md."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -64,14 +65,16 @@ def measured(nobody: Api, stack: EmbeddedAws) -> dict[str, tuple[int, int, int]]
         assert api.send_files(f"{project}/data/images", files).status == 201
     with measure("POST …/data/images, all duplicates"):
         assert api.send_files(f"{project}/data/images", files).status == 201
-    announced = [{"fileName": f"n{n}.png", "sizeBytes": 99, "contentType": "image/png"} for n in range(IMAGES)]
+    announced = [
+        {"fileName": f"n{n}.png", "sizeBytes": 99, "contentType": "image/png"} for n in range(IMAGES)
+    ]
     with measure("POST …/data/uploads"):
         upload = api.call("POST", f"{project}/data/uploads", {"files": announced}).json
     key = upload["images"][0]["key"]
     fields = {**upload["fields"], "key": key, "Content-Type": "image/png"}
     content = ("f", image(9999), "image/png")
     assert urllib3.request("POST", upload["url"], fields={**fields, "file": content}).status == 204
-    body = '{"Records": [{"s3": {"object": {"key": "%s"}}}]}' % key
+    body = json.dumps({"Records": [{"s3": {"object": {"key": key}}}]})
     with measure("ingest of one image"):
         app.handler_map["ingest"]({"Records": [{"messageId": "1", "body": body}]}, None)
     with measure("GET …/data/uploads/{uploadId}"):
@@ -97,8 +100,6 @@ def measured(nobody: Api, stack: EmbeddedAws) -> dict[str, tuple[int, int, int]]
     with measure("POST …/stop"):
         assert api.call("POST", f"{path}/stop").json["status"] == "stopped"
     results_key = f"results-of-{session}"
-    import json
-
     stack.client("s3").put_object(
         Bucket=stack.outputs["Bucket"], Key=results_key, Body=json.dumps(_results("k/model.onnx")).encode()
     )
