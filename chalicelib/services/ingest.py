@@ -24,7 +24,8 @@ class Ingest:
         self._acceptance = acceptance
         self._telemetry = telemetry
         self._clock = clock
-        # Uploads never change: the objects of one batch of events mostly share one.
+        # Uploads never change, and the objects of one batch of events mostly share one.
+        self._get_upload = lru_cache(maxsize=32)(images.get_upload)
         self._names = lru_cache(maxsize=32)(lambda upload, part: names_part(images, upload, part))
 
     def take(self, key: str) -> ImageStatus | None:
@@ -55,7 +56,7 @@ class Ingest:
     def _upload(self, incoming: IncomingKey) -> Upload | None:
         if not (is_ulid(incoming.upload_id) and is_ulid(incoming.image_id)):
             return None
-        return self._images.get_upload(incoming.project_id, incoming.upload_id)
+        return self._get_upload(incoming.project_id, incoming.upload_id)
 
     def _take(self, upload: Upload, image_id: str, index: int, key: str) -> ImageStatus | None:
         row = self._images.get(upload.project_id, image_id)

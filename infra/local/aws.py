@@ -96,7 +96,6 @@ def _backend_app(service: Any) -> Flask:
 
 
 class _RequestHandler(MotoRequestHandler):
-    protocol_version = "HTTP/1.1"  # keeps connections, where werkzeug would make one for each request
     disable_nagle_algorithm = True
 
     def log_request(self, *_: Any) -> None:

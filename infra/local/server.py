@@ -23,6 +23,7 @@ from chalice.local import (
 MAX_BODY_BYTES = 10 * 1024 * 1024
 #: Lambda's, for the whole event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+_SMALLER = "Send many or large images through POST /api/projects/{projectId}/data/uploads."
 #: A refused body up to this size is read and thrown away, so that the client can read the answer.
 _DRAINED_BYTES = 100 * 1024 * 1024
 
@@ -140,9 +141,12 @@ class _Handler(ChaliceRequestHandler):
             remaining -= len(chunk)
 
     def _refuse_size(self, limit: str) -> None:
-        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The request is too large: {limit}.")
+        detail = f"The request is too large: {limit}."
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request-too-large", detail, hint=_SMALLER)
 
-    def _refuse(self, status: HTTPStatus, code: str, detail: str, *, close: bool = True) -> None:
+    def _refuse(
+        self, status: HTTPStatus, code: str, detail: str, *, close: bool = True, hint: str = ""
+    ) -> None:
         """The problem document that the API's own gateway responses have."""
         self.close_connection |= close
         request_id = str(uuid.uuid4())
@@ -150,7 +154,11 @@ class _Handler(ChaliceRequestHandler):
             "type": f"urn:darkroom:problem:{code}", "title": status.phrase, "status": status.value,
             "detail": detail, "code": code, "requestId": request_id,
         }  # fmt: skip
+        if hint:
+            problem["hint"] = hint
         headers = {"Content-Type": "application/problem+json", "x-amzn-RequestId": request_id}
+        if self.close_connection:
+            headers["Connection"] = "close"  # else the client sends its next request into nothing
         self._send_http_response(status, headers, json.dumps(problem))
 
     # The base class has bound these names to its own handler.

@@ -22,9 +22,9 @@ class Dispatcher(DomainDispatcherApplication):
         self._known: dict[str, Flask] = {}
 
     def get_application(self, environ: dict[str, Any]) -> Flask:
-        # Credential=<key>/<date>/<region>/<service>/aws4_request, …
+        # Credential=<key>/<date>/<region>/<service>/aws4_request, …; S3's signed forms and URLs have none.
         scope = environ.get("HTTP_AUTHORIZATION", "").partition(",")[0]
-        if environ.get("PATH_INFO", "").startswith("/moto-api") or not scope:
+        if environ.get("PATH_INFO", "").startswith("/moto-api"):
             return super().get_application(environ)
         if scope not in self._known:
             self._known[scope] = super().get_application(environ)

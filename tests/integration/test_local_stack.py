@@ -204,7 +204,7 @@ def test_a_body_has_the_limits_of_api_gateway_and_lambda(local, kind, size, stat
     assert response.status == status
     if status == 413:
         assert response.headers["Content-Type"] == "application/problem+json"
-        assert response.json()["code"] == "too-large"
+        assert response.json()["code"] == "request-too-large"
 
 
 def test_an_answer_has_lambdas_limit(local):
