@@ -1,4 +1,4 @@
-"""Two things that moto does for every request in time that grows, done in time that doesn't.
+"""Three things that moto does for every request in time that grows, done in time that doesn't.
 
 Importing this module changes moto; nothing but the time changes.
 """
@@ -8,10 +8,12 @@ from collections import defaultdict
 from typing import Any
 
 from flask import Flask
+from moto.core.utils import unix_time
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.sqs.models import Message, SQSBackend
 
 
 class Dispatcher(DomainDispatcherApplication):
@@ -60,6 +62,13 @@ def _announce_updates(backend: DynamoDBBackend, transact_items: list[dict[str, A
     _transact(backend, transact_items)
 
 
+def _is_retained(backend: SQSBackend, queue_name: str, message: Message) -> bool:
+    """Whether a queue still keeps a message; moto counts all messages of the queue for each of them."""
+    seconds = backend.get_queue(queue_name).message_retention_period  # type: ignore[attr-defined]
+    return bool(seconds + (message.sent_timestamp or 0) / 1000 > unix_time())
+
+
 _transact = DynamoDBBackend.transact_write_items
 DynamoDBBackend.transact_write_items = _announce_updates  # type: ignore[assignment,method-assign]
 Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]
+SQSBackend.is_message_valid_based_on_retention_period = _is_retained  # type: ignore[assignment,method-assign]
