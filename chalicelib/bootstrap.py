@@ -78,10 +78,11 @@ class Services:
 def assemble(p: Ports) -> Services:
     """The use-cases on top of these ports; tests pass fakes."""
     acceptance = Acceptance(p.images, p.store, p.inspector, p.clock)
+    runs = Runs(p.sessions, p.metrics, p.store, p.jobs, p.clock)
     return Services(
         access=Access(p.tokens, p.admission_reader),
         accounts=Accounts(p.users, p.hasher, p.tokens, p.clock, p.ids),
-        projects=ProjectBook(p.projects, p.clock, p.ids),
+        projects=ProjectBook(p.projects, runs, p.clock, p.ids),
         direct_uploads=DirectUploads(p.images, acceptance, p.ids),
         posted_uploads=PostedUploads(p.images, p.store, p.clock, p.ids),
         ingest=Ingest(p.images, p.store, acceptance, p.telemetry, p.clock),
@@ -90,7 +91,7 @@ def assemble(p: Ports) -> Services:
         training=Training(
             p.configurations, p.sessions, p.labels, p.jobs, p.idempotency, p.telemetry, p.clock, p.ids
         ),
-        runs=Runs(p.sessions, p.metrics, p.store, p.jobs, p.clock),
+        runs=runs,
         oversight=Oversight(p.sessions, p.jobs, p.telemetry, p.clock),
     )
 

@@ -95,7 +95,8 @@ class FakeImages:
             self.rows[key] = image.tombstone(expires_at)
         return True
 
-    def add_upload(self, upload: Upload, name_parts: Sequence[bytes]) -> None:
+    def add_upload(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
+        self.rows |= {(each.project_id, each.image_id): each for each in refused}
         self._uploads.setdefault((upload.project_id, upload.upload_id), (upload, name_parts))
 
     def get_upload(self, project_id: str, upload_id: str) -> Upload | None:

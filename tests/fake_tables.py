@@ -21,7 +21,7 @@ from chalicelib.contract.records import (
     Session,
     User,
 )
-from chalicelib.contract.states import ACTIVE, Status, origins
+from chalicelib.contract.states import ACTIVE, Phase, Status, origins
 from chalicelib.services.names import folded
 from chalicelib.services.ports import (
     Seen,
@@ -153,8 +153,10 @@ class FakeSessions:
         only_from: Iterable[Status] | None = None,
     ) -> bool:
         allowed = set(origins(status)) & set(Status if only_from is None else only_from)
-        why = {"failure_reason": failure.to_json()} if failure else {}
-        return self._change(self._row(session, allowed), status=status, end_time=at, active=None, **why)
+        changes: dict[str, Any] = {"status": status, "phase": Phase.DONE, "end_time": at, "active": None}
+        if failure:
+            changes["failure_reason"] = failure.to_json()
+        return self._change(self._row(session, allowed), **changes)
 
     def _row(self, session: Session, allowed: Iterable[Status]) -> Session | None:
         """The stored row, where it is in one of the states and of the same generation."""

@@ -94,6 +94,7 @@ def train(job: Job, session: Session, start: float) -> None:
         StopRequestedError: the user ended it before there was anything to keep.
     """
     sink = SessionSink(job.sessions, job.stop)
+    _check_device(job)
     config = read_training_config(session.config)
     pretrained = load_weights(config.architecture, checkpoint_dir()) if config.pretrained else None
     manifest = job.manifests.get()
@@ -121,6 +122,14 @@ def train(job: Job, session: Session, start: float) -> None:
     results_key = publish(run, logits, val_set.labels, job.reports)
     status = Status.STOPPED if result.ending is Ending.STOPPED else Status.COMPLETED
     job.sessions.end(status, {"Phase": Phase.DONE, "Progress": 100, "ResultsKey": results_key})
+
+
+def _check_device(job: Job) -> None:
+    if job.needs_gpu and job.device.type != "cuda":
+        raise TrainingError(
+            "The machine has no GPU that PyTorch can use. Check the machine image's driver.",
+            code="gpu-missing",
+        )
 
 
 def _check_kept(result: Fit) -> None:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 
 def timestamp() -> str:
-    """Now, RFC 3339 in UTC, with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Now, RFC 3339 in UTC, to the millisecond as the API writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def unix_after(days: int) -> int:

@@ -22,6 +22,7 @@ class JobEnvironment:
     session_id: str
     generation: int
     attempt: int  # from 1; Batch counts it up with every retry
+    training_device: str = "auto"  # or cuda: to fail where there is none
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -32,6 +33,8 @@ class JobEnvironment:
         """
         variables = {each.name: each.name.upper() for each in fields(cls)}
         variables["attempt"] = "AWS_BATCH_JOB_ATTEMPT"
+        if "TRAINING_DEVICE" not in environment:
+            del variables["training_device"]
         missing = [variable for variable in variables.values() if not environment.get(variable)]
         if missing:
             raise RuntimeError(f"environment variables not set: {', '.join(missing)}")

@@ -7,9 +7,11 @@ channels_last convolutions read it.
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import count
+from threading import Lock
 
 import numpy as np
 import torch
@@ -21,12 +23,16 @@ from chalicelib.contract.errors import TrainingError
 
 from .aws import CONNECTIONS
 from .manifest import Entry
-from .memory import memory_errors
+from .memory import check_memory, memory_errors
 from .objects import ObjectStore
 from .split import Split
 
 #: Opened by content, whatever the file's name says; the formats that uploads are accepted in.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+
+#: An image of 40 megapixels takes up to 760 MB while it is decoded: larger ones than this go one by one.
+_LARGE_PIXELS = 4_000_000
+_ONE_LARGE = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ def load_dataset(
     Raises:
         TrainingError: `missing-object`, `changed-object`, `unreadable-image`; or what `on_image` raises.
     """
+    check_memory(len(entries) * side * side * 3)
     cache = np.empty((len(entries), side, side, 3), np.uint8)
 
     def load(index: int) -> None:
@@ -127,8 +134,10 @@ def decode(body: bytes, side: int, entry: Entry) -> NDArray[np.uint8]:
     try:
         with Image.open(BytesIO(body), formats=FORMATS) as image:
             image.draft("RGB", (side, side))  # JPEG: lets libjpeg decode at half size and less
-            upright = _rgb(ImageOps.exif_transpose(image))
-        return np.asarray(upright.resize((side, side), Image.Resampling.BILINEAR))
+            is_large = image.width * image.height > _LARGE_PIXELS
+            with _ONE_LARGE if is_large else nullcontext():
+                upright = _rgb(ImageOps.exif_transpose(image))
+                return np.asarray(upright.resize((side, side), Image.Resampling.BILINEAR))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TrainingError(
             f"The image {entry.file_name} ({entry.image_id}) can't be decoded. Delete it and start again.",

@@ -114,7 +114,7 @@ class _Amp:
 
     def __init__(self, device: torch.device, wanted: bool) -> None:
         self.enabled = wanted and device.type == "cuda"
-        brain = self.enabled and torch.cuda.is_bf16_supported()
+        brain = self.enabled and torch.cuda.is_bf16_supported(including_emulation=False)
         self._type, self._dtype = device.type, torch.bfloat16 if brain or not self.enabled else torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.enabled and not brain)
 

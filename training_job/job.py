@@ -23,6 +23,7 @@ class Job:
     objects: ObjectStore
     reports: ReportStore
     device: torch.device
+    needs_gpu: bool
     stop: Event  # set when the user wants the run to end
 
     @classmethod
@@ -45,5 +46,6 @@ class Job:
             objects=objects,
             reports=ReportStore(objects=objects, generation=generation, attempt=attempt, **session),
             device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+            needs_gpu=environment.training_device == "cuda",
             stop=Event(),
         )

@@ -1,4 +1,4 @@
-"""Which images a run trains on, written down once: later changes to the project never alter the run."""
+"""Which images a run trains on, written down once: later labels and uploads never alter the run."""
 
 import hashlib
 import json

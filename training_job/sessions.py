@@ -57,8 +57,12 @@ class SessionRepository:
             "Attempt": self.attempt,
             "HeartbeatAt": now,
             "Phase": Phase.PREPARING,
+            "Progress": 0,
         }
-        request = self._update(values, condition=_CLAIMABLE.format(", ".join(markers)))
+        # What an earlier attempt had reached is no figure of this one.
+        request = self._update(
+            values, remove=("Metrics", "EtaSeconds"), condition=_CLAIMABLE.format(", ".join(markers))
+        )
         request["ExpressionAttributeValues"] |= markers | {":now": marshal_value(now)}
         del request["ExpressionAttributeValues"][":running"]
         return self._send(request)

@@ -100,7 +100,9 @@ class DynamoImages:
             actions.append(self._tables.delete_action(IMAGES, marker))
         return all(self._tables.transact(actions))
 
-    def add_upload(self, upload: Upload, name_parts: Sequence[bytes]) -> None:
+    def add_upload(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
+        # Without a condition: nobody else has these ids yet.
+        self._tables.put_many(IMAGES, [to_item(each) for each in refused])
         for part, names in enumerate(name_parts):
             key = _key(upload.project_id, _part(upload, part))
             self._tables.put(IMAGES, marshal(key | {"Names": names, "ExpiresAt": upload.expires_at}))

@@ -1,6 +1,7 @@
 """Opening images that may hold anything, with Pillow."""
 
 import struct
+import warnings
 import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+#: How files of these formats begin; WebP's RIFF may be a sound as well.
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 MAX_PIXELS = 40_000_000
 THUMBNAIL_SIDE = 256
 #: What Pillow's parsers have been seen to raise on hostile or damaged files.
@@ -38,6 +41,8 @@ class PillowInspector:
 
         # Its own limit warns, or raises at twice that; ours is checked before anything is decoded.
         Image.MAX_IMAGE_PIXELS = None
+        # What it warns of in damaged files would be further lines in the log.
+        warnings.filterwarnings("ignore", module="PIL")
         try:
             with Image.open(BytesIO(content), formats=FORMATS) as image:
                 _refuse_bomb(image)
@@ -46,6 +51,8 @@ class PillowInspector:
                 upright = ImageOps.exif_transpose(image)
                 return Picture(content_type, upright.width, upright.height, _thumbnail(upright))
         except UnidentifiedImageError as error:
+            if content.startswith(_SIGNATURES):
+                raise RejectedImageError("the file is damaged or cut off", code="undecodable") from error
             raise RejectedImageError(
                 f"the file is none of {', '.join(FORMATS)}", code="unsupported-format"
             ) from error
@@ -62,7 +69,9 @@ def _refuse_bomb(image: "Image") -> None:
 
 
 def _thumbnail(image: "Image") -> bytes:
-    small = image.convert("RGB") if image.mode != "RGB" else image.copy()
+    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip at 255
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    small = image.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     target = BytesIO()
     small.save(target, "JPEG", quality=80)

@@ -8,7 +8,7 @@ from typing import Any
 from ..contract.attributes import from_item, marshal, to_item, unmarshal
 from ..contract.errors import ConflictError, UnprocessableError
 from ..contract.records import Configuration, EpochMetrics, Failure, Session
-from ..contract.states import ACTIVE, Status, origins
+from ..contract.states import ACTIVE, Phase, Status, origins
 from ..contract.tables import (
     ACTIVE as ACTIVE_KEY,
 )
@@ -89,8 +89,10 @@ class DynamoSessions:
         failure: Failure | None = None,
         only_from: Iterable[Status] | None = None,
     ) -> bool:
-        change = "SET #Status = :to, #EndTime = :at" + (", #FailureReason = :why" if failure else "")
-        values: dict[str, Any] = {"to": status, "at": at}
+        change = "SET #Status = :to, #Phase = :done, #EndTime = :at" + (
+            ", #FailureReason = :why" if failure else ""
+        )
+        values: dict[str, Any] = {"to": status, "at": at, "done": Phase.DONE}
         if failure:
             values["why"] = failure.to_json()
         allowed = [each for each in origins(status) if only_from is None or each in set(only_from)]

@@ -30,7 +30,9 @@ class TrainingConfig:
         None, "Peak learning rate of the head; by default what suits the optimizer.", gt=0, le=10
     )
     epochs: int | None = _parameter(None, "Passes over the training split.", ge=1, le=1000)
-    batch_size: int | None = _parameter(None, "Images a step, over all devices.", ge=1, le=1024)
+    batch_size: int | None = _parameter(
+        None, "Images a step, over all devices; batch normalisation needs two.", ge=2, le=1024
+    )
     architecture: Architecture = _parameter("mobilenet_v2", "A torchvision backbone.")
     pretrained: bool = _parameter(True, "Start from ImageNet weights; fails where the image has none.")
     image_size: int = _parameter(

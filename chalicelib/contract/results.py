@@ -5,6 +5,9 @@ from typing import Any
 
 from .naming import camel
 
+#: A confusion matrix of more classes than this is past what one HTTP answer can carry (6 MB).
+MAX_CLASSES = 1000
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfusionMatrix:

@@ -39,8 +39,15 @@ def handle_each(
             log().exception("message failed", extra={"message_id": message["messageId"]})
             failed.append({"itemIdentifier": message["messageId"]})
             if give_up and _is_last_try(message):
-                give_up(message)
+                _try_to_give_up(message, give_up)
     return {"batchItemFailures": failed}
+
+
+def _try_to_give_up(message: Message, give_up: Callable[[Message], None]) -> None:
+    try:
+        give_up(message)
+    except Exception:  # noqa: BLE001 - the message goes to the dead-letter queue all the same
+        log().exception("giving up failed", extra={"message_id": message["messageId"]})
 
 
 def _is_last_try(message: Message) -> bool:

@@ -13,6 +13,7 @@ from ..services.uploads import SentFile
 #: Lambda takes 6 MB a request, and base64 makes four bytes of three.
 MAX_MULTIPART_BYTES = 4_500_000
 MAX_FILES = 1000
+_OTHER_WAY = "Send large files, or many, through POST /api/projects/{projectId}/data/uploads."
 
 
 def read_json(raw: bytes) -> Any:
@@ -56,7 +57,7 @@ def read_files(raw: bytes, content_type: str, field: str) -> list[SentFile]:
         raise TooLargeError(
             f"a request takes up to {MAX_MULTIPART_BYTES / 1e6} MB of files",
             code="request-too-large",
-            hint="Send large files, or many, through POST /api/projects/{projectId}/data/uploads.",
+            hint=_OTHER_WAY,
         )
     files = [SentFile(part.filename, part.raw) for part in _parts(raw, content_type) if part.name == field]
     if not files:
@@ -79,9 +80,12 @@ def _parts(raw: bytes, content_type: str) -> list[Any]:
         return parser.parts()
     except ParserLimitReached as error:
         raise TooLargeError(
-            f"a request takes up to {MAX_FILES} files with short headers", code="request-too-large"
+            f"a request takes up to {MAX_FILES} files, with names of reasonable length",
+            code="request-too-large",
+            hint=_OTHER_WAY,
         ) from error
     except MultipartError as error:
         raise MalformedError(
-            f"the body isn't multipart/form-data: {error}", code="malformed-multipart"
+            f"the body isn't multipart/form-data: {error.args[0] if error.args else 'unreadable'}",
+            code="malformed-multipart",
         ) from error

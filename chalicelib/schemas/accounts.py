@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..contract.records import Project, TaskType, User
 from ..services.accounts import Login
-from .base import Answer, Request, Text
+from .base import Answer, Request
 
 Email = Annotated[
     str, Field(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f.]+$", max_length=254)
@@ -62,7 +62,9 @@ class LoginAnswer(Answer):
         )
 
 
-ProjectName = Annotated[Text, Field(min_length=1, max_length=100)]
+#: At least one character that isn't a space, and no control character.
+_VISIBLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+ProjectName = Annotated[str, Field(max_length=100, pattern=_VISIBLE)]
 Description = Annotated[str, Field(max_length=2000)]
 
 

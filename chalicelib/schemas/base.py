@@ -1,6 +1,6 @@
 """What every model of the API has in common."""
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -51,4 +51,3 @@ class Problem(Answer):
 
 
 Json = dict[str, Any]
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -1,5 +1,6 @@
 """Images, uploads and labels."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
@@ -8,12 +9,13 @@ from pydantic import Field
 
 from ..contract.records import ImageStatus, LabelValue
 from ..services.gallery import Labelled, Shown, Summary
-from ..services.labelling import LabelReport
+from ..services.labelling import LabelFailure, LabelReport
 from ..services.uploads import OpenUpload, Outcome, Reconciliation
 from .base import Answer, Request, omitted
 
 MAX_FILES = 10_000
 MAX_LABELS = 50_000
+MAX_PROBLEM_BYTES = 5_000_000
 
 
 class Reason(Answer):
@@ -243,8 +245,11 @@ class LabelProblem(Answer):
 
 
 class LabelsSummary(Answer):
+    """`omitted` failures didn't fit into the answer: mend the others and send it again."""
+
     updated: int
     failed: int
+    omitted: int = 0
 
 
 class LabelsAnswer(Answer):
@@ -256,17 +261,22 @@ class LabelsAnswer(Answer):
 
     @classmethod
     def of(cls, report: LabelReport) -> Self:
-        return cls(
-            summary=LabelsSummary(updated=report.updated, failed=len(report.failures)),
-            items=[
-                # JSON can spell half a surrogate pair, but no answer in UTF-8 can carry it.
-                LabelProblem(
-                    key=each.key.encode(errors="replace").decode(), code=each.code, message=each.message
-                )
-                for each in report.failures
-            ],
-            classes=report.classes,
-        )
+        items, failed = _that_fit(report.failures), len(report.failures)
+        summary = LabelsSummary(updated=report.updated, failed=failed, omitted=failed - len(items))
+        return cls(summary=summary, items=items, classes=report.classes)
+
+
+def _that_fit(failures: Iterable[LabelFailure]) -> list[LabelProblem]:
+    """The first failures, as many as an answer of Lambda (6 MB) has room for."""
+    room, found = MAX_PROBLEM_BYTES, []
+    for each in failures:
+        # JSON can spell half a surrogate pair, but no answer in UTF-8 can carry it.
+        key = each.key.encode(errors="replace").decode()
+        room -= len(json.dumps([key, each.code, each.message])) + 32  # the members' names
+        if room < 0:
+            break
+        found.append(LabelProblem(key=key, code=each.code, message=each.message))
+    return found
 
 
 class LabelAnswer(Answer):

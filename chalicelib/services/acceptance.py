@@ -61,12 +61,24 @@ class Acceptance:
         picture = self._inspect(candidate.content)
         image = self._store_objects(candidate, picture, digest)
         winner = self._images.accept(image)
-        if winner is None or winner == candidate.image_id:
+        if winner is None:
+            return image
+        if winner == candidate.image_id:
+            self._undo_if_deleted(candidate)
             return image
         # Another request won the race for these bytes.
-        self._store.delete([image_key(candidate.project_id, candidate.image_id), self._thumbnail(candidate)])
+        self._delete_objects(candidate)
         self._images.add_alias(candidate.project_id, winner, candidate.file_name)
         return self._duplicate(candidate, digest, winner)
+
+    def _undo_if_deleted(self, candidate: Candidate) -> None:
+        """A repeat, so late that the image was deleted in between, must not bring its objects back."""
+        row = self._images.get(candidate.project_id, candidate.image_id)
+        if row and row.status == ImageStatus.DELETED:
+            self._delete_objects(candidate)
+
+    def _delete_objects(self, candidate: Candidate) -> None:
+        self._store.delete([image_key(candidate.project_id, candidate.image_id), self._thumbnail(candidate)])
 
     def _inspect(self, content: bytes) -> Picture:
         if not content:

@@ -1,5 +1,6 @@
 """What happens to an object that landed in S3. At least once, in any order: every step may repeat."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 from ..contract.errors import RejectedImageError
@@ -36,7 +37,7 @@ class Ingest:
         upload = self._upload(incoming)
         index = index_of(upload, incoming.image_id) if upload else None
         if upload is None or index is None:
-            # Nobody was given this key: the project or the upload is gone, or the id is made up.
+            # Nobody was given this key: the upload is gone, or the id is made up.
             self._telemetry.warn("object of no upload", key=key)
             self._store.delete([key])
             return None
@@ -73,7 +74,7 @@ class Ingest:
             self._reject(upload, image_id, index, problem)
             return ImageStatus.REJECTED
         if image.status == ImageStatus.DUPLICATE:
-            self._images.record(image)
+            self._images.record(replace(image, expires_at=upload.expires_at))
         self._telemetry.count(f"Images{image.status.capitalize()}")
         return image.status
 

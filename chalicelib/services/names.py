@@ -33,9 +33,14 @@ def file_name(raw: str | None) -> str:
     if len(name.encode(errors="replace")) > MAX_FILE_NAME:
         raise RejectedImageError(f"the file name has over {MAX_FILE_NAME} bytes", code="file-name-too-long")
     parts = name.replace("\\", "/").split("/")
-    if parts[0] == "" or ".." in parts or any(_is_unprintable(character) for character in name):
+    if (
+        not {"", ".", ".."}.isdisjoint(parts)
+        or parts[0].endswith(":")
+        or any(_is_unprintable(character) for character in name)
+    ):
         raise RejectedImageError(
-            "the file name is absolute, has a '..' or a control character", code="file-name-unsafe"
+            "the file name is absolute, has an empty part, '.' or '..', or a control character",
+            code="file-name-unsafe",
         )
     return name
 

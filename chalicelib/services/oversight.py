@@ -6,6 +6,7 @@ a repeated event changes nothing.
 
 from datetime import datetime, timedelta
 
+from ..contract.errors import UnavailableError
 from ..contract.records import Failure, Session
 from ..contract.states import Status
 from .ports import Clock, JobGateway, JobSeen, Sessions, Telemetry
@@ -44,7 +45,11 @@ class Oversight:
         sessions = [each for each in active if each is not None and not each.is_over]
         jobs = self._jobs.describe([each.batch_job_id for each in sessions if each.batch_job_id])
         for session in sessions:
-            self._look_after(session, jobs.get(session.batch_job_id or ""))
+            try:
+                self._look_after(session, jobs.get(session.batch_job_id or ""))
+            except UnavailableError as error:
+                # The next sweep sees it again; the others must not wait for it.
+                self._telemetry.warn(error.detail, sessionId=session.session_id)
         return len(sessions)
 
     def _look_after(self, session: Session, job: JobSeen | None) -> None:
@@ -53,15 +58,17 @@ class Oversight:
             if _older(session.start_time, LOST_AFTER, now):
                 self._find_job(session)
         elif job is None:
-            self._fail(session, "job-gone", "AWS Batch no longer knows the job; start again")
+            # A job of a moment ago may not be listed yet.
+            if _older(session.start_time, LOST_AFTER, now):
+                self._fail(session, "job-gone", "AWS Batch no longer knows the job; start again")
         elif job.status in _OVER:
             self._apply(session, job)
         elif session.stop_requested_at and _older(session.stop_requested_at, STOP_GRACE, now):
-            self._end(session, Status.STOPPED, None)
             self._jobs.terminate(job.batch_job_id, "did not stop by itself")
+            self._end(session, Status.STOPPED, None)
         elif _is_silent(session, job, now):
-            self._fail(session, "went-silent", "the job stopped reporting its progress; start again")
             self._jobs.terminate(job.batch_job_id, "stopped reporting")
+            self._fail(session, "went-silent", "the job stopped reporting its progress; start again")
         else:
             self._apply(session, job)
 
@@ -101,7 +108,11 @@ def failure_of(job: JobSeen) -> Failure:
     if "timeout" in reason.lower():
         return Failure(code="timed-out", message="the job ran into its time limit; raise maxRuntimeMinutes")
     if "OutOfMemory" in reason:
-        return Failure(code="out-of-memory", message="the job ran out of memory; use a smaller batchSize")
+        return Failure(
+            code="out-of-memory", message="the job ran out of memory; lower batchSize or imageSize"
+        )
+    if job.exit_code == 143:
+        return Failure(code="spot-reclaimed", message="AWS took the machine away too often; start again")
     if job.exit_code == 137:
         return Failure(
             code="killed", message="the training process was killed (exit code 137), most often for memory"

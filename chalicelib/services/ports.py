@@ -174,7 +174,8 @@ class Images(Protocol):
         Holds while the row is in the image's status; else it changes nothing.
         """
 
-    def add_upload(self, upload: Upload, name_parts: Sequence[bytes]) -> None: ...
+    def add_upload(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
+        """Adds an upload, with the rows of those of its files that are refused at once."""
 
     def get_upload(self, project_id: str, upload_id: str) -> Upload | None: ...
 

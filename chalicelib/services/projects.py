@@ -1,15 +1,21 @@
 """Projects: where images, labels and training sessions belong."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from ..contract.records import Project, TaskType
+from ..contract.errors import ConflictError
+from ..contract.records import Project, Session, TaskType
 from .ports import Clock, Ids, Projects
+from .runs import Runs
 from .times import rfc3339
+
+_RUNS_A_PAGE = 100
 
 
 class ProjectBook:
-    def __init__(self, projects: Projects, clock: Clock, ids: Ids) -> None:
+    def __init__(self, projects: Projects, runs: Runs, clock: Clock, ids: Ids) -> None:
         self._projects = projects
+        self._runs = runs
         self._clock = clock
         self._ids = ids
 
@@ -34,5 +40,15 @@ class ProjectBook:
         return self._projects.rename(project.project_id, project_name, description)
 
     def delete(self, project: Project) -> None:
-        """Hides a project at once; everything below it becomes unreachable with it."""
+        """Hides a project at once, with everything below it, and ends its runs: nobody could stop them."""
         self._projects.delete(project.project_id, rfc3339(self._clock.now()))
+        before: str | None = None
+        while page := self._runs.list(project.project_id, _RUNS_A_PAGE, before):
+            for session in page:
+                if not session.is_over:
+                    self._stop(session)
+            before = page[-1].session_id
+
+    def _stop(self, session: Session) -> None:
+        with suppress(ConflictError):  # it ended by itself at this moment
+            self._runs.stop(session)

@@ -37,7 +37,13 @@ class Runs:
         return self._sessions.list(project_id, limit, before)
 
     def watch(self, session: Session, history: bool) -> Watched:
-        return Watched(session, self._metrics.list(session.session_id) if history else None)
+        """How a run is doing, with every epoch of its present attempt if asked for."""
+        if not history:
+            return Watched(session, None)
+        last = (session.metrics or {}).get("epoch", 0)
+        return Watched(
+            session, [each for each in self._metrics.list(session.session_id) if each.epoch <= last]
+        )
 
     def stop(self, session: Session) -> Session:
         """Ends a run: at once before it runs, else after its current step, with the best weights so far.

@@ -8,6 +8,7 @@ from typing import Any
 from ..contract.config import TrainingConfig
 from ..contract.errors import UnavailableError, UnprocessableError
 from ..contract.records import Configuration, Failure, Project, Session
+from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
 from ..contract.tables import ACTIVE
 from .gallery import classes_of
@@ -142,6 +143,12 @@ class Training:
         for label in self._labels.all(project.project_id):
             labelled += 1
             classes.update(classes_of(label.label))
+        if len(classes) > MAX_CLASSES:
+            raise UnprocessableError(
+                f"the labels name {len(classes)} classes; up to {MAX_CLASSES} can be trained",
+                code="too-many-classes",
+                hint="Check that the labels are classes, not names of single images.",
+            )
         enough = [name for name, count in classes.items() if count >= MIN_IMAGES_A_CLASS]
         if len(enough) < MIN_CLASSES:
             raise UnprocessableError(

@@ -18,14 +18,13 @@ from .names import file_name
 from .ports import Clock, Ids, Images, ObjectStore, Original, PostPolicy
 from .times import parse, rfc3339
 
-UPLOAD_OPEN = timedelta(hours=24)
+#: What a Lambda function signs works for as long as its credentials do, which may be little more.
+UPLOAD_OPEN = timedelta(hours=1)
 #: How long the reconciliation of an upload can be read, and a deleted image's tombstone stays.
 UPLOAD_KEPT = timedelta(days=30)
 #: So many names, at 255 bytes each, fit into one item of 400 KB even if they don't compress.
 NAMES_A_PART = 1000
 WORKERS = 4
-#: Writes at a time for files that are refused when announced: all ten thousand of them, perhaps.
-RECORDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +135,8 @@ class PostedUploads:
                 rejected.append(Outcome(each.file_name, row, problem))
             else:
                 images.append((each.file_name, image_id, prefix + image_id))
-        with ThreadPoolExecutor(RECORDERS) as pool:
-            list(pool.map(self._images.record, [each.image for each in rejected if each.image]))
-        self._images.add_upload(upload, _compress([each.file_name for each in files]))
+        names = _compress([each.file_name for each in files])
+        self._images.add_upload(upload, names, [each.image for each in rejected if each.image])
         policy = self._store.sign_post(prefix, MAX_IMAGE_BYTES, int(UPLOAD_OPEN.total_seconds()))
         return OpenUpload(upload, policy, images, rejected)
 
@@ -187,6 +185,7 @@ def rejection(
         file_name=name,
         reject_reason={"code": problem.code, "message": problem.detail},
         upload_id=upload.upload_id,
+        expires_at=upload.expires_at,
     )
 
 

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import re
 import threading
 import uuid
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
@@ -80,6 +82,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(ChaliceRequestHandler):
     disable_nagle_algorithm = True  # otherwise a kept connection waits 40 ms for each answer
+    timeout = 60  # seconds that a client may take for its next bytes
     wbufsize = -1  # head and body in one packet
     close_connection: bool
 
@@ -92,6 +95,15 @@ class _Handler(ChaliceRequestHandler):
         )
         super().__init__(request, client_address, server, app_object=app_object, config=config)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What Python's server refuses by itself: as a problem too, not as a page."""
+        self.request_version = getattr(self, "request_version", "HTTP/1.1") or "HTTP/1.1"
+        self._refuse(HTTPStatus(code), "bad-request", explain or message or HTTPStatus(code).description)
+
+    def handle(self) -> None:
+        with suppress(ConnectionError, TimeoutError):  # the client hung up
+            super().handle()
+
     def log_message(self, *_: Any) -> None:
         """Nothing: the app logs its requests itself."""
 
@@ -102,9 +114,9 @@ class _Handler(ChaliceRequestHandler):
                 HTTPStatus.LENGTH_REQUIRED, "length-required", "Send the body with a Content-Length."
             )
             return
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdigit():
-            self._refuse(HTTPStatus.BAD_REQUEST, "malformed", "Content-Length is not a number.")
+        length = ",".join(self.headers.get_all("Content-Length", ["0"]))
+        if not re.fullmatch("[0-9]{1,18}", length):
+            self._refuse(HTTPStatus.BAD_REQUEST, "malformed", "Content-Length is not one number.")
         elif int(length) > MAX_BODY_BYTES:
             self._drain(int(length))
             self._refuse_size("a request's body may have 10 MiB")

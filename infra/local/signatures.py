@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,7 +46,7 @@ def check_presigned(request: Presigned) -> None:
     """Raises Refusal where S3 would refuse the URL: expired, not ours, or changed."""
     query = request.query
     needed = {"X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"}
-    if needed - query.keys() or not query["X-Amz-Expires"].isdigit():
+    if needed - query.keys() or not re.fullmatch(r"[0-9]{1,9}", query["X-Amz-Expires"]):
         raise Refusal(400, "AuthorizationQueryParametersError", "The signature's parameters are incomplete.")
     _check_time(query["X-Amz-Date"], int(query["X-Amz-Expires"]))
     to_sign = "\n".join(
@@ -62,14 +63,19 @@ def check_signature(credential: str, to_sign: str, signature: str) -> None:
     key = f"AWS4{CREDENTIALS.secret_key}".encode()
     for part in scope:
         key = hmac.digest(key, part.encode(), "sha256")
-    if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), signature):
+    if not hmac.compare_digest(
+        hmac.digest(key, to_sign.encode(), "sha256").hex().encode(), signature.encode(errors="replace")
+    ):
         raise Refusal(403, "SignatureDoesNotMatch", "The signature we calculated does not match yours.")
 
 
 def _check_time(signed_at: str, expires_seconds: int) -> None:
     if expires_seconds > MAX_EXPIRES_SECONDS:
         raise Refusal(400, "AuthorizationQueryParametersError", "X-Amz-Expires must be at most a week.")
-    start = datetime.strptime(signed_at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    try:
+        start = datetime.strptime(signed_at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Refusal(400, "AuthorizationQueryParametersError", "X-Amz-Date is no date.") from error
     if datetime.now(UTC) > start + timedelta(seconds=expires_seconds):
         raise Refusal(403, "AccessDenied", "Request has expired")
 

@@ -192,7 +192,7 @@ def test_an_upload_keeps_its_names(ports, project_id):
         closes_at=NOW,
         expires_at=EXPIRES,
     )
-    ports.images.add_upload(upload, [b"\x00first", b"\xffsecond"])
+    ports.images.add_upload(upload, [b"\x00first", b"\xffsecond"], [])
     assert ports.images.get_upload(project_id, upload_id) == upload
     assert [ports.images.upload_names(upload, part) for part in (0, 1)] == [b"\x00first", b"\xffsecond"]
     assert ports.images.get_upload(new_id(), upload_id) is None

@@ -1,7 +1,9 @@
 """The API in the process, through Chalice's test client, on the embedded AWS."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -82,6 +84,25 @@ def multipart(files: Sequence[tuple[str, bytes]], field: str = "images") -> tupl
         for name, content in files
     ]
     return b"".join(parts) + b"--edge--\r\n", "multipart/form-data; boundary=edge"
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Counts the requests that leave for AWS, retries included, by service."""
+    calls: Counter[str] = Counter()
+
+    def count(event_name: str, **_: Any) -> None:
+        calls[event_name.split(".")[1]] += 1
+
+    aws = bootstrap.aws()
+    clients = (aws.dynamodb, aws.s3, aws.batch)
+    for client in clients:
+        client.meta.events.register("before-send", count)
+    try:
+        yield calls
+    finally:
+        for client in clients:
+            client.meta.events.unregister("before-send", count)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import urllib3
 
 from app import app
 from tests.images import image, png_bomb
-from tests.integration.conftest import Api, multipart
+from tests.integration.conftest import Api, counted, multipart
 
 
 def test_multipart_answers_what_became_of_each_file(api: Api) -> None:
@@ -222,7 +222,7 @@ def test_labels_report_every_failure_by_its_key(api: Api) -> None:
     labels = {"a.png": "cat", ids[1]: "dog", "same.png": "dog", "none.png": "cat", ids[2]: "", ids[0]: "dog"}
     answer = api.call("POST", f"{project}/data/labels", {"labels": labels})
     assert answer.status == 207
-    assert answer.json["summary"] == {"updated": 2, "failed": 4}
+    assert answer.json["summary"] == {"updated": 2, "failed": 4, "omitted": 0}
     assert answer.json["classes"] == {"cat": 1, "dog": 1}
     assert {each["key"]: each["code"] for each in answer.json["items"]} == {
         "same.png": "ambiguous-file-name",
@@ -291,3 +291,36 @@ def test_deleted_refusals_and_duplicates_still_count_as_such(api: Api) -> None:
     for name in ("expected", "accepted", "duplicate", "rejected", "pending"):
         assert after[name] == before[name]
     assert (after["accepted"], after["duplicate"], after["rejected"]) == (1, 1, 1)
+
+
+def test_ten_thousand_refused_announcements_cost_batches(api: Api) -> None:
+    """A folder of which no file can be taken is answered with a reason for each, in bounded calls."""
+    files = [{"fileName": f"{n}.png", "sizeBytes": 99, "contentType": "text/plain"} for n in range(1000)]
+    project = api.project()
+    with counted() as calls:
+        answer = api.call("POST", f"{project}/data/uploads", {"files": files})
+    assert answer.status == 201
+    # Admission, the names, the upload, and 25 rows a call.
+    assert calls["dynamodb"] == 1 + 1 + 1 + 1000 // 25
+    found = api.call("GET", answer.headers["Location"]).json
+    assert (found["expected"], found["rejected"], found["pending"]) == (1000, 1000, 0)
+
+
+def test_label_failures_fit_into_an_answer(api: Api) -> None:
+    """As many failures as Lambda can answer are listed, and the others counted."""
+    project = api.project()
+    labels = {f"{n:05}-{'x' * 90}": "cat" for n in range(50_000)}
+    answer = api.call("POST", f"{project}/data/labels", {"labels": labels})
+    assert answer.status == 422
+    assert len(answer.body) < 6_000_000
+    summary = answer.json["summary"]
+    assert summary["failed"] == 50_000
+    assert len(answer.json["items"]) == 50_000 - summary["omitted"] > 10_000
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF"])
+def test_damaged_file_is_told_from_a_foreign_one(api: Api, kind: str) -> None:
+    """A file that begins as an image does is damaged, whatever its parser thinks of the rest."""
+    content = image(1, side=64, kind=kind)[:30]
+    answer = api.send_files(f"{api.project()}/data/images", [("a", content)])
+    assert answer.json["items"][0]["error"]["code"] == "undecodable"

@@ -187,6 +187,7 @@ def test_history_gives_every_epoch(api: Api, trainable: str, stack: EmbeddedAws)
             TableName=stack.outputs["TablePrefix"] + "TrainingMetrics",
             Item=marshal(values | dict.fromkeys(names, epoch / 10)),
         )
+    _set(stack, trainable, session, Metrics={"epoch": 10})
     path = f"{trainable}/training/{session}/status"
     history = api.call("GET", f"{path}?history=true").json["history"]
     assert [each["epoch"] for each in history] == [1, 2, 10]
@@ -256,3 +257,33 @@ def test_detection_is_refused_for_now(api: Api) -> None:
     """A detection project takes data; training it is said not to be supported yet."""
     answer = api.call("POST", f"{api.project('detection')}/training/start")
     assert (answer.status, answer.problem()) == (422, "task-not-supported")
+
+
+def test_deleting_a_project_ends_its_runs(api: Api, trainable: str, stack: EmbeddedAws) -> None:
+    """Nobody could stop a run of a project that can't be reached: its job ends with it."""
+    session = api.call("POST", f"{trainable}/training/start").json["sessionId"]
+    assert api.call("DELETE", trainable).status == 204
+    [job] = _jobs(stack, session)
+    assert job["status"] == "FAILED"
+    assert api.call("GET", f"{trainable}/training/{session}/status").problem() == "project-not-found"
+
+
+def test_an_earlier_attempt_leaves_no_epochs_behind(api: Api, trainable: str, stack: EmbeddedAws) -> None:
+    """After a retry the history shows the epochs of the present attempt only."""
+    session = api.call("POST", f"{trainable}/training/start").json["sessionId"]
+    for epoch in (1, 2, 3):
+        names = ("TrainLoss", "TrainAccuracy", "ValLoss", "ValAccuracy")
+        item = {
+            "SessionID": session,
+            "Epoch": epoch,
+            "CreatedAt": "now",
+            "ExpiresAt": 2**31,
+            "LearningRate": 1,
+        }
+        more = dict.fromkeys((*names, "ImagesPerSecond", "EpochSeconds"), 0.5)
+        stack.client("dynamodb").put_item(
+            TableName=stack.outputs["TablePrefix"] + "TrainingMetrics", Item=marshal(item | more)
+        )
+    _set(stack, trainable, session, Status="running", Metrics={"epoch": 1})
+    history = api.call("GET", f"{trainable}/training/{session}/status?history=true").json["history"]
+    assert [each["epoch"] for each in history] == [1]

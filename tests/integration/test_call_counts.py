@@ -2,43 +2,21 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import urllib3
 
 from app import app
-from chalicelib import bootstrap
 from infra.local.aws import EmbeddedAws
 from tests.images import image
-from tests.integration.conftest import Api
+from tests.integration.conftest import Api, counted
 from tests.integration.test_api_training import _results, _set
 
 IMAGES = 60
 TABLE = Path(__file__).parents[2] / "docs" / "architecture.md"
-
-
-@contextmanager
-def counted() -> Iterator[Counter[str]]:
-    """Counts the requests that leave for AWS, retries included, by service."""
-    calls: Counter[str] = Counter()
-
-    def count(event_name: str, **_: Any) -> None:
-        calls[event_name.split(".")[1]] += 1
-
-    aws = bootstrap.aws()
-    clients = (aws.dynamodb, aws.s3, aws.batch)
-    for client in clients:
-        client.meta.events.register("before-send", count)
-    try:
-        yield calls
-    finally:
-        for client in clients:
-            client.meta.events.unregister("before-send", count)
 
 
 def documented() -> dict[str, tuple[int, int, int]]:

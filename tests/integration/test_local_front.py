@@ -154,6 +154,8 @@ def eager_threads() -> Iterator[None]:
 def test_conditional_writes_are_atomic(stack):
     """Of many writers at a time with the same condition exactly one wins, each time."""
     table, client = stack.outputs["TablePrefix"] + "Users", stack.client("dynamodb")
+    # Made when first asked for: by several threads at once it would be several classes.
+    refused = client.exceptions.ConditionalCheckFailedException
 
     def claim(user_id: str) -> bool:
         try:
@@ -162,7 +164,7 @@ def test_conditional_writes_are_atomic(stack):
                 Item={"UserID": {"S": user_id}},
                 ConditionExpression="attribute_not_exists(UserID)",
             )
-        except client.exceptions.ConditionalCheckFailedException:
+        except refused:
             return False
         return True
 

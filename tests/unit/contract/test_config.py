@@ -15,7 +15,7 @@ from chalicelib.contract.naming import camel
 BOUNDS = [
     ("learning_rate", 1e-12, 10, 0, 10.1),
     ("epochs", 1, 1000, 0, 1001),
-    ("batch_size", 1, 1024, 0, 1025),
+    ("batch_size", 2, 1024, 1, 1025),
     ("image_size", 32, 512, 31, 513),
     ("weight_decay", 0, 1, -0.1, 1.1),
     ("momentum", 0, 0.999, -0.1, 1),

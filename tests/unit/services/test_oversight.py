@@ -172,7 +172,9 @@ def test_a_forgotten_job_fails_its_session():
     """A job that AWS Batch no longer knows has ended without anybody noticing."""
     world = World()
     world.ports.jobs.seen.clear()
-    world.sweep()
+    world.sweep(minutes=2)
+    assert world.session.status == "queued"  # a job of a moment ago may not be listed yet
+    world.sweep(seconds=1)
     assert world.reason == "job-gone"
 
 

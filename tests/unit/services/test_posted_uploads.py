@@ -100,13 +100,13 @@ def test_names_come_back_across_parts(ports):
     assert [name for name, _ in pending] == names
 
 
-def test_an_upload_closes_after_a_day(ports):
-    """An upload is open for 24 hours, as long as its policy works."""
+def test_an_upload_closes_after_an_hour(ports):
+    """An upload is open for an hour, as long as its policy works."""
     uploads = assemble(ports).posted_uploads
     opened = uploads.open("P", _announce(["a.png"]))
-    assert opened.policy.fields["policy"].endswith(" 86400")
+    assert opened.policy.fields["policy"].endswith(" 3600")
     assert uploads.reconcile("P", opened.upload.upload_id).is_open
-    ports.clock.advance(hours=24)
+    ports.clock.advance(hours=1)
     assert not uploads.reconcile("P", opened.upload.upload_id).is_open
 
 

@@ -155,7 +155,7 @@ def test_non_finite_loss_names_epoch_and_step() -> None:
     [
         {"augmentation": "strong", "mixup": 0.4, "label_smoothing": 0.1},
         {"optimizer": "sgd", "scheduler": "cosine", "class_weights": "balanced"},
-        {"batch_size": 1, "scheduler": "constant", "warmup_epochs": 100},
+        {"batch_size": 2, "scheduler": "constant", "warmup_epochs": 100},
         {"batch_size": 1024, "architecture": "mobilenet_v2"},
     ],
 )
