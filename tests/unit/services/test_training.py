@@ -93,6 +93,15 @@ def test_data_that_cannot_be_trained_on_is_refused_with_counts(world, classes):
     assert world.sessions == []
 
 
+def test_too_many_classes_are_refused_before_the_gpu(world):
+    """Labels that are names of single images would train for hours into results nobody can read."""
+    world.label(*(f"class {number}" for number in range(1001)))
+    with pytest.raises(UnprocessableError) as raised:
+        world.start()
+    assert raised.value.code == "too-many-classes"
+    assert world.sessions == []
+
+
 def test_detection_is_not_trained(world):
     """A detection project is refused with a code of its own."""
     world.project = replace(world.project, task_type="detection")
