@@ -3,7 +3,7 @@
 from ..bootstrap import services
 from ..contract.errors import UnprocessableError
 from ..schemas.base import Page
-from ..schemas.data import LabelAnswer, LabelsAnswer, LabelsCreate
+from ..schemas.labels import LabelAnswer, LabelsAnswer, LabelsCreate
 from .api import Answered, Api, Call
 from .paging import PAGING, page
 

@@ -1,21 +1,17 @@
-"""Images, uploads and labels."""
+"""Images and uploads, and what a project has of them."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from ..contract.records import ImageStatus, LabelValue
-from ..services.gallery import Labelled, Shown, Summary
-from ..services.labelling import LabelFailure, LabelReport
+from ..services.gallery import Shown, Summary
 from ..services.uploads import OpenUpload, Outcome, Reconciliation
 from .base import Answer, Request, omitted
 
 MAX_FILES = 10_000
-MAX_LABELS = 50_000
-MAX_PROBLEM_BYTES = 5_000_000
 
 
 class Reason(Answer):
@@ -206,93 +202,6 @@ class ImageAnswer(Answer):
             reject_reason=Reason(**image.reject_reason) if image.reject_reason else None,
             url=shown.url,
             thumbnail_url=shown.thumbnail_url,
-        )
-
-
-class BoxLabel(Answer):
-    """An object in an image; `box` is [x, y, width, height] in pixels of the upright image."""
-
-    label: str
-    box: Annotated[list[float], Field(min_length=4, max_length=4)]
-
-
-_LABELS_SCHEMA: Any = {
-    "additionalProperties": {
-        "oneOf": [
-            {"type": "string", "description": "Classification: the class."},
-            {
-                "type": "array",
-                "description": "Detection: the objects; [] says that there is none.",
-                "items": BoxLabel.model_json_schema(),
-            },
-        ]
-    }
-}
-
-
-class LabelsCreate(Request):
-    """Image id or file name -> label. Each is checked by itself: a bad one is reported by its key."""
-
-    labels: Annotated[
-        dict[str, Any], Field(min_length=1, max_length=MAX_LABELS, json_schema_extra=_LABELS_SCHEMA)
-    ]
-
-
-class LabelProblem(Answer):
-    key: str
-    code: str
-    message: str
-
-
-class LabelsSummary(Answer):
-    """`omitted` failures didn't fit into the answer: mend the others and send it again."""
-
-    updated: int
-    failed: int
-    omitted: int = 0
-
-
-class LabelsAnswer(Answer):
-    """`items` are the failures only; `classes` counts the images labelled by this request."""
-
-    summary: LabelsSummary
-    items: list[LabelProblem]
-    classes: dict[str, int]
-
-    @classmethod
-    def of(cls, report: LabelReport) -> Self:
-        items, failed = _that_fit(report.failures), len(report.failures)
-        summary = LabelsSummary(updated=report.updated, failed=failed, omitted=failed - len(items))
-        return cls(summary=summary, items=items, classes=report.classes)
-
-
-def _that_fit(failures: Iterable[LabelFailure]) -> list[LabelProblem]:
-    """The first failures, as many as an answer of Lambda (6 MB) has room for."""
-    room, found = MAX_PROBLEM_BYTES, []
-    for each in failures:
-        # JSON can spell half a surrogate pair, but no answer in UTF-8 can carry it.
-        key = each.key.encode(errors="replace").decode()
-        room -= len(json.dumps([key, each.code, each.message])) + 32  # the members' names
-        if room < 0:
-            break
-        found.append(LabelProblem(key=key, code=each.code, message=each.message))
-    return found
-
-
-class LabelAnswer(Answer):
-    image_id: str
-    file_name: str | None = None
-    label: LabelValue
-    updated_at: str
-
-    @classmethod
-    def of(cls, labelled: Labelled) -> Self:
-        label = labelled.label
-        return cls(
-            image_id=label.image_id,
-            file_name=labelled.file_name,
-            label=label.label,
-            updated_at=label.updated_at,
         )
 
 

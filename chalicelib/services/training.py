@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,11 +93,10 @@ class Training:
         earlier = self._idempotency.begin(key, request_hash, self._clock.now())
         if earlier is not None:
             return Started(earlier["sessionId"], Status(earlier["status"]), replayed=True)
-        try:
+        with ExitStack() as failing:
+            failing.callback(self._idempotency.abandon, key)
             started = start()
-        except BaseException:
-            self._idempotency.abandon(key)
-            raise
+            failing.pop_all()
         self._idempotency.finish(key, {"sessionId": started.session_id, "status": started.status})
         return started
 
