@@ -117,4 +117,7 @@ def wait_for_interrupt(process: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl-C; the stack has ended with us
