@@ -19,15 +19,15 @@ class Split:
 def stratified_split(entries: Iterable[Entry], *, share: float, seed: int) -> Split:
     """Keeps `share` of each class for validation, at least one image of each class that has two.
 
-    An image's place depends on the seed and its id alone, by a hash: adding images to a project
-    moves few of the others.
+    An image's place depends on the seed and its bytes alone, by a hash: the same data is split alike
+    in whatever project it is uploaded to, and adding images moves few of the others.
     """
     classes: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         classes[entry.label].append(entry)
     val: list[Entry] = []
     for members in classes.values():
-        members.sort(key=lambda entry: _rank(seed, entry.image_id))
+        members.sort(key=lambda entry: _rank(seed, entry.sha256 or entry.image_id))
         val += members[: _val_count(len(members), share)]
     kept = {entry.image_id for entry in val}
     train = [entry for members in classes.values() for entry in members if entry.image_id not in kept]
@@ -38,8 +38,8 @@ def _val_count(count: int, share: float) -> int:
     return min(max(1, round(count * share)), count - 1)
 
 
-def _rank(seed: int, image_id: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{image_id}".encode()).digest()
+def _rank(seed: int, identity: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{identity}".encode()).digest()
 
 
 def _by_id(entries: Iterable[Entry]) -> tuple[Entry, ...]:
