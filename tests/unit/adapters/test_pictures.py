@@ -192,3 +192,11 @@ def test_damage_is_refused_or_decoded(kind, flips, share):
     except RejectedImageError:
         return
     assert picture.width * picture.height <= 40_000_000
+
+
+def test_thumbnails_of_16_bit_images_keep_their_greys():
+    """Pillow's own conversion clips all but the darkest 256 greys to white."""
+    target = BytesIO()
+    Image.frombytes("I;16", (2, 1), (0x8000).to_bytes(2, "little") * 2).save(target, "PNG")
+    thumbnail = Image.open(BytesIO(PillowInspector().inspect(target.getvalue()).thumbnail))
+    assert abs(thumbnail.convert("L").getpixel((0, 0)) - 128) < 8
