@@ -20,7 +20,8 @@ from .adapters.s3 import S3ObjectStore
 from .adapters.security import Argon2Hasher, JwtTokens, SigningKey, SystemClock, UlidIds
 from .adapters.telemetry import PowertoolsTelemetry
 from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, DynamoMetrics, DynamoSessions
-from .services import ports
+from .adapters.uploads import DynamoUploads
+from .services import data_ports, ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
@@ -46,8 +47,9 @@ class Ports:
     tokens: ports.Tokens
     users: ports.Users
     projects: ports.Projects
-    images: ports.Images
-    labels: ports.Labels
+    images: data_ports.Images
+    uploads: data_ports.Uploads
+    labels: data_ports.Labels
     configurations: ports.Configurations
     sessions: ports.Sessions
     metrics: ports.Metrics
@@ -84,8 +86,8 @@ def assemble(p: Ports) -> Services:
         accounts=Accounts(p.users, p.hasher, p.tokens, p.clock, p.ids),
         projects=ProjectBook(p.projects, runs, p.clock, p.ids),
         direct_uploads=DirectUploads(p.images, acceptance, p.ids),
-        posted_uploads=PostedUploads(p.images, p.store, p.clock, p.ids),
-        ingest=Ingest(p.images, p.store, acceptance, p.telemetry, p.clock),
+        posted_uploads=PostedUploads(p.images, p.uploads, p.store, p.clock, p.ids),
+        ingest=Ingest(p.images, p.uploads, p.store, acceptance, p.telemetry, p.clock),
         gallery=Gallery(p.images, p.labels, p.store, p.clock),
         labelling=Labelling(p.images, p.labels, p.clock),
         training=Training(
@@ -109,6 +111,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         users=DynamoUsers(tables),
         projects=DynamoProjects(tables),
         images=DynamoImages(tables),
+        uploads=DynamoUploads(tables),
         labels=DynamoLabels(tables),
         configurations=DynamoConfigurations(tables),
         sessions=DynamoSessions(tables),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from threading import RLock
 
 from chalicelib.contract.records import Image, ImageStatus, Label, Upload
-from chalicelib.services.ports import Known, Original
+from chalicelib.services.data_ports import Known, Original
 
 
 class FakeLabels:
@@ -29,7 +29,6 @@ class FakeImages:
     def __init__(self, labels: FakeLabels) -> None:
         self.rows: dict[tuple[str, str], Image] = {}
         self._hashes: dict[tuple[str, str | None], str] = {}
-        self._uploads: dict[tuple[str, str], tuple[Upload, Sequence[bytes]]] = {}
         self._labels = labels
         self._lock = RLock()
 
@@ -95,17 +94,23 @@ class FakeImages:
             self.rows[key] = image.tombstone(expires_at)
         return True
 
-    def add_upload(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
-        self.rows |= {(each.project_id, each.image_id): each for each in refused}
-        self._uploads.setdefault((upload.project_id, upload.upload_id), (upload, name_parts))
-
-    def get_upload(self, project_id: str, upload_id: str) -> Upload | None:
-        found = self._uploads.get((project_id, upload_id))
-        return found[0] if found else None
-
-    def upload_names(self, upload: Upload, part: int) -> bytes:
-        return self._uploads[upload.project_id, upload.upload_id][1][part]
-
     def _may_write(self, image: Image) -> bool:
         row = self.get(image.project_id, image.image_id)
         return row is None or row.may_be_retried
+
+
+class FakeUploads:
+    def __init__(self, images: FakeImages) -> None:
+        self.rows: dict[tuple[str, str], tuple[Upload, Sequence[bytes]]] = {}
+        self._images = images
+
+    def add(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
+        self._images.rows |= {(each.project_id, each.image_id): each for each in refused}
+        self.rows.setdefault((upload.project_id, upload.upload_id), (upload, name_parts))
+
+    def get(self, project_id: str, upload_id: str) -> Upload | None:
+        found = self.rows.get((project_id, upload_id))
+        return found[0] if found else None
+
+    def names(self, upload: Upload, part: int) -> bytes:
+        return self.rows[upload.project_id, upload.upload_id][1][part]

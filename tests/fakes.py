@@ -24,7 +24,7 @@ from chalicelib.services.ports import (
     PostPolicy,
     RefreshClaims,
 )
-from tests.fake_images import FakeImages, FakeLabels
+from tests.fake_images import FakeImages, FakeLabels, FakeUploads
 from tests.fake_tables import (
     FakeAdmissionReader,
     FakeConfigurations,
@@ -198,12 +198,13 @@ def fake_ports(**overrides: Any) -> Ports:
         "labels": FakeLabels(),
         "sessions": FakeSessions(),
     } | overrides
+    own = {"images": FakeImages(own["labels"])} | own
     rest = {
         "ids": FakeIds(),
         "admission_reader": FakeAdmissionReader(own["users"], own["projects"], own["sessions"]),
         "hasher": FakeHasher(),
         "tokens": FakeTokens(own["clock"]),
-        "images": FakeImages(own["labels"]),
+        "uploads": FakeUploads(own["images"]),
         "configurations": FakeConfigurations(own["projects"]),
         "metrics": FakeMetrics(),
         "jobs": FakeJobs(),

@@ -108,11 +108,11 @@ class Tables:
 
     def put_many(self, table: str, items: Iterable[Item]) -> None:
         """Puts items without a condition, 25 a call, the calls in parallel."""
-        chunks = _chunks(list(items), WRITES_A_BATCH)
-        if not chunks:
-            return
-        with ThreadPoolExecutor(min(_WORKERS, len(chunks))) as pool:
-            list(pool.map(lambda chunk: self._put_chunk(table, chunk), chunks))
+        self._write_many(table, [{"PutRequest": {"Item": each}} for each in items])
+
+    def delete_many(self, table: str, keys: Iterable[Item]) -> None:
+        """Deletes items without a condition, 25 a call, the calls in parallel."""
+        self._write_many(table, [{"DeleteRequest": {"Key": each}} for each in keys])
 
     def put_action(
         self, table: str, item: Item, condition: str, values: Mapping[str, Any] | None = None
@@ -199,8 +199,15 @@ class Tables:
             if not wanted:
                 return
 
-    def _put_chunk(self, table: str, items: Sequence[Item]) -> None:
-        wanted = {self.name(table): [{"PutRequest": {"Item": item}} for item in items]}
+    def _write_many(self, table: str, requests: Sequence[Any]) -> None:
+        chunks = _chunks(requests, WRITES_A_BATCH)
+        if not chunks:
+            return
+        with ThreadPoolExecutor(min(_WORKERS, len(chunks))) as pool:
+            list(pool.map(lambda chunk: self._write_chunk(table, chunk), chunks))
+
+    def _write_chunk(self, table: str, requests: Sequence[Any]) -> None:
+        wanted = {self.name(table): list(requests)}
         for _ in _backoff():
             wanted = self._call("batch_write_item", RequestItems=wanted).get("UnprocessedItems", {})
             if not wanted:

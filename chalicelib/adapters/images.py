@@ -1,13 +1,13 @@
-"""Images, uploads and labels in DynamoDB."""
+"""Images and labels in DynamoDB."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..contract.attributes import Item, from_item, marshal, to_item
 from ..contract.ids import FIRST, LAST
-from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label, Upload
-from ..contract.tables import IMAGES, LABELS, SHA256_MARKER, UPLOAD_MARKER
-from ..services.ports import Known, Original
+from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label
+from ..contract.tables import IMAGES, LABELS, SHA256_MARKER
+from ..services.data_ports import Known, Original
 from .dynamodb import Tables
 
 #: A file has one row; only a failure of our own is replaced by another try.
@@ -23,11 +23,11 @@ class DynamoImages:
         self._tables = tables
 
     def get(self, project_id: str, image_id: str) -> Image | None:
-        item = self._tables.get(IMAGES, _key(project_id, image_id))
+        item = self._tables.get(IMAGES, image_row(project_id, image_id))
         return from_item(Image, item) if item else None
 
     def accept(self, image: Image) -> str | None:
-        marker_key = _key(image.project_id, SHA256_MARKER + (image.sha256 or ""))
+        marker_key = image_row(image.project_id, SHA256_MARKER + (image.sha256 or ""))
         marker = marshal(marker_key | {"OriginalID": image.image_id, "FileName": image.file_name})
         row_is_free, hash_is_free = self._tables.transact(
             [
@@ -47,14 +47,14 @@ class DynamoImages:
     def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
         self._tables.update(
             IMAGES,
-            _key(project_id, image_id),
+            image_row(project_id, image_id),
             "ADD #Aliases :names",
             "#Status = :accepted AND #FileName <> :name AND NOT contains(#Aliases, :name)",
             {"names": {file_name}, "name": file_name, "accepted": ImageStatus.ACCEPTED},
         )
 
     def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, Original]:
-        keys = [(IMAGES, _key(project_id, SHA256_MARKER + each)) for each in hashes]
+        keys = [(IMAGES, image_row(project_id, SHA256_MARKER + each)) for each in hashes]
         found = (item for _, item in self._tables.get_many(keys))
         return {
             each["ImageID"]["S"].removeprefix(SHA256_MARKER): Original(
@@ -96,28 +96,9 @@ class DynamoImages:
             self._tables.delete_action(LABELS, {"ProjectID": image.project_id, "LabelID": image.image_id}),
         ]
         if image.status == ImageStatus.ACCEPTED:
-            marker = _key(image.project_id, SHA256_MARKER + (image.sha256 or ""))
+            marker = image_row(image.project_id, SHA256_MARKER + (image.sha256 or ""))
             actions.append(self._tables.delete_action(IMAGES, marker))
         return all(self._tables.transact(actions))
-
-    def add_upload(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
-        # Without a condition: nobody else has these ids yet.
-        self._tables.put_many(IMAGES, [to_item(each) for each in refused])
-        for part, names in enumerate(name_parts):
-            key = _key(upload.project_id, _part(upload, part))
-            self._tables.put(IMAGES, marshal(key | {"Names": names, "ExpiresAt": upload.expires_at}))
-        # Last, so that an upload that can be read has all its parts.
-        self._tables.put(IMAGES, to_item(upload), "attribute_not_exists(#ImageID)")
-
-    def get_upload(self, project_id: str, upload_id: str) -> Upload | None:
-        item = self._tables.get(IMAGES, _key(project_id, UPLOAD_MARKER + upload_id))
-        return from_item(Upload, item) if item else None
-
-    def upload_names(self, upload: Upload, part: int) -> bytes:
-        item = self._tables.get(IMAGES, _key(upload.project_id, _part(upload, part)))
-        if item is None:
-            raise LookupError(f"part {part} of upload {upload.upload_id} is gone")
-        return bytes(item["Names"]["B"])
 
     def _original(self, marker_key: Mapping[str, Any]) -> str | None:
         """The image of a marker; None where it was deleted just now."""
@@ -125,12 +106,9 @@ class DynamoImages:
         return marker["OriginalID"]["S"] if marker else None
 
 
-def _key(project_id: str, image_id: str) -> dict[str, str]:
+def image_row(project_id: str, image_id: str) -> dict[str, str]:
+    """The key of a row of the Images table."""
     return {"ProjectID": project_id, "ImageID": image_id}
-
-
-def _part(upload: Upload, part: int) -> str:
-    return f"{upload.image_id}#{part:04}"
 
 
 def _known(item: Item) -> Known:

@@ -1,12 +1,13 @@
 """The keys of the objects in the one bucket.
 
-What comes in stands apart from the projects, since the bucket's event filter and its lifecycle rule
-know a prefix only.
+What comes in, and what imports and exports leave, stands apart from the projects, since the bucket's
+event filter and its lifecycle rules know a prefix only.
 """
 
 from dataclasses import dataclass
 
 INCOMING = "incoming"
+TRANSFERS = "transfers"
 
 
 def incoming_prefix(project_id: str, upload_id: str) -> str:
@@ -26,8 +27,23 @@ def thumbnail_key(project_id: str, image_id: str) -> str:
     return f"projects/{project_id}/thumbnails/{image_id}"
 
 
+def version_key(project_id: str, dataset_hash: str) -> str:
+    """The manifest of a data set; its key is made of its content, so it never changes."""
+    return f"projects/{project_id}/versions/{dataset_hash}.jsonl.gz"
+
+
+def transfer_key(project_id: str, transfer_id: str, name: str) -> str:
+    """An object of an import or an export: `archive`, `report.jsonl`, `export.zip`. Kept seven days."""
+    return f"{TRANSFERS}/{project_id}/{transfer_id}/{name}"
+
+
+def project_prefixes(project_id: str) -> tuple[str, ...]:
+    """Every object of a project is below one of these."""
+    return tuple(f"{each}/{project_id}/" for each in (INCOMING, TRANSFERS, "projects"))
+
+
 def session_key(project_id: str, session_id: str, name: str) -> str:
-    """An object of a run: `manifest.json`, `results.json`, `artifacts/model.onnx`."""
+    """An object of a run: `results.json`, `artifacts/model.onnx`."""
     return f"projects/{project_id}/sessions/{session_id}/{name}"
 
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from .states import TERMINAL, Phase, Status
 
 TaskType = Literal["classification", "detection"]
+#: Which part of a data set an image is kept for; an image without one is divided by the run.
+SplitName = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,8 @@ class Project:
     created_at: str
     current_config_id: str | None = None
     deleted_at: str | None = None
+    #: Set with `deleted_at`, and as long as something of the project is left: the key of a sparse index.
+    removing: str | None = None
 
 
 class ImageStatus(StrEnum):
@@ -80,6 +84,9 @@ class Image:
     upload_id: str | None = None
     #: Further names under which the same bytes were uploaded: labels by file name find it too.
     aliases: frozenset[str] | None = None
+    split: SplitName | None = None
+    #: 128 bits, hexadecimal: images that look alike differ in few of them.
+    perceptual_hash: str | None = None
     expires_at: int | None = None
 
     def tombstone(self, expires_at: int) -> "Image":
@@ -190,6 +197,9 @@ class Session:
     stop_requested_at: str | None = None
     failure_reason: Mapping[str, str] | None = None
     results_key: str | None = None
+    #: The data set that it trains on: a version of the project's, and the SHA-256 of its manifest.
+    version_id: str | None = None
+    dataset_hash: str | None = None
     active: str | None = None
 
     @property

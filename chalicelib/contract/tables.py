@@ -28,6 +28,9 @@ PROJECTS_BY_USER: Final = "UserID-index"
 #: Sessions that are not over, by the attribute Active, which a terminal session doesn't have.
 ACTIVE_SESSIONS: Final = "Active-index"
 ACTIVE: Final = "active"
+#: Deleted projects of which something is left, by the attribute Removing, which no other project has.
+REMOVING_PROJECTS: Final = "Removing-index"
+REMOVING: Final = "removing"
 
 #: Time to live, in Unix seconds, on every table that forgets: Users, Images, TrainingMetrics, Idempotency.
 EXPIRES_AT: Final = "ExpiresAt"
@@ -37,3 +40,6 @@ USERNAME_MARKER: Final = "username#"
 REFRESH_MARKER: Final = "refresh#"
 SHA256_MARKER: Final = "sha256#"
 UPLOAD_MARKER: Final = "upload#"
+IMPORT_MARKER: Final = "import#"
+EXPORT_MARKER: Final = "export#"
+VERSION_MARKER: Final = "version#"

@@ -7,7 +7,8 @@ from hashlib import sha256
 from ..contract.errors import RejectedImageError
 from ..contract.objects import image_key, thumbnail_key
 from ..contract.records import Image, ImageStatus
-from .ports import Clock, ImageInspector, Images, ObjectStore, Original, Picture
+from .data_ports import Images, Original
+from .ports import Clock, ImageInspector, ObjectStore, Picture
 from .times import rfc3339
 
 MAX_IMAGE_BYTES = 50_000_000

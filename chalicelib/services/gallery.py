@@ -8,7 +8,8 @@ from ..contract.errors import ConflictError, NotFoundError
 from ..contract.ids import FIRST, LAST, is_ulid
 from ..contract.objects import image_key, thumbnail_key
 from ..contract.records import Image, ImageStatus, Label, LabelValue
-from .ports import Clock, Images, Labels, ObjectStore
+from .data_ports import Images, Labels
+from .ports import Clock, ObjectStore
 from .uploads import UPLOAD_KEPT
 
 URL_SECONDS = 3600

@@ -8,8 +8,9 @@ from ..contract.ids import is_ulid
 from ..contract.objects import IncomingKey
 from ..contract.records import INGEST_FAILED, ImageStatus, Upload
 from .acceptance import MAX_IMAGE_BYTES, Acceptance, Candidate
+from .data_ports import Images, Uploads
 from .names import file_name
-from .ports import Clock, Images, ObjectStore, Telemetry
+from .ports import Clock, ObjectStore, Telemetry
 from .times import rfc3339
 from .uploads import NAMES_A_PART, index_of, names_part, rejection
 
@@ -18,7 +19,13 @@ class Ingest:
     """Makes objects that landed in S3 into images, duplicates or rejected files."""
 
     def __init__(
-        self, images: Images, store: ObjectStore, acceptance: Acceptance, telemetry: Telemetry, clock: Clock
+        self,
+        images: Images,
+        uploads: Uploads,
+        store: ObjectStore,
+        acceptance: Acceptance,
+        telemetry: Telemetry,
+        clock: Clock,
     ) -> None:
         self._images = images
         self._store = store
@@ -26,8 +33,8 @@ class Ingest:
         self._telemetry = telemetry
         self._clock = clock
         # Uploads never change, and the objects of one batch of events mostly share one.
-        self._get_upload = lru_cache(maxsize=32)(images.get_upload)
-        self._names = lru_cache(maxsize=32)(lambda upload, part: names_part(images, upload, part))
+        self._get_upload = lru_cache(maxsize=32)(uploads.get)
+        self._names = lru_cache(maxsize=32)(lambda upload, part: names_part(uploads, upload, part))
 
     def take(self, key: str) -> ImageStatus | None:
         """Takes in the object at `key` and removes it; None where there was nothing to do."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..contract.records import Label, LabelValue, Project
+from .data_ports import Images, Known, Labels
 from .gallery import classes_of
 from .names import class_name_problem, composed
-from .ports import Clock, Images, Known, Labels
+from .ports import Clock
 from .times import rfc3339
 
 

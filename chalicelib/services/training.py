@@ -12,8 +12,9 @@ from ..contract.records import Configuration, Failure, Project, Session
 from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
 from ..contract.tables import ACTIVE
+from .data_ports import Labels
 from .gallery import classes_of
-from .ports import Clock, Configurations, IdempotencyKeys, Ids, JobGateway, Labels, Sessions, Telemetry
+from .ports import Clock, Configurations, IdempotencyKeys, Ids, JobGateway, Sessions, Telemetry
 from .times import rfc3339
 
 #: On top of the run's own limit: downloading before it, evaluating and exporting after it.

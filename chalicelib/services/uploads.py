@@ -14,8 +14,9 @@ from ..contract.objects import incoming_prefix
 from ..contract.records import Image, ImageStatus, Upload
 from ..contract.tables import UPLOAD_MARKER
 from .acceptance import MAX_IMAGE_BYTES, Acceptance, Candidate
+from .data_ports import Images, Original, Uploads
 from .names import file_name
-from .ports import Clock, Ids, Images, ObjectStore, Original, PostPolicy
+from .ports import Clock, Ids, ObjectStore, PostPolicy
 from .times import parse, rfc3339
 
 #: What a Lambda function signs works for as long as its credentials do, which may be little more.
@@ -115,8 +116,9 @@ class DirectUploads:
 class PostedUploads:
     """Files that clients post to S3 themselves, thousands under one signature."""
 
-    def __init__(self, images: Images, store: ObjectStore, clock: Clock, ids: Ids) -> None:
+    def __init__(self, images: Images, uploads: Uploads, store: ObjectStore, clock: Clock, ids: Ids) -> None:
         self._images = images
+        self._uploads = uploads
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -136,7 +138,7 @@ class PostedUploads:
             else:
                 images.append((each.file_name, image_id, prefix + image_id))
         names = _compress([each.file_name for each in files])
-        self._images.add_upload(upload, names, [each.image for each in rejected if each.image])
+        self._uploads.add(upload, names, [each.image for each in rejected if each.image])
         policy = self._store.sign_post(prefix, MAX_IMAGE_BYTES, int(UPLOAD_OPEN.total_seconds()))
         return OpenUpload(upload, policy, images, rejected)
 
@@ -146,13 +148,13 @@ class PostedUploads:
         Raises:
             NotFoundError: the project has no such upload.
         """
-        upload = self._images.get_upload(project_id, upload_id) if is_ulid(upload_id) else None
+        upload = self._uploads.get(project_id, upload_id) if is_ulid(upload_id) else None
         if upload is None:
             raise NotFoundError("no such upload", code="upload-not-found")
         last = ulid_at(upload_id, upload.expected)
         rows = {each.image_id: each for each in self._images.between(project_id, ulid_at(upload_id, 1), last)}
         counts = Counter(_counted(each) for each in rows.values())
-        names = [name for part in range(upload.parts) for name in names_part(self._images, upload, part)]
+        names = [name for part in range(upload.parts) for name in names_part(self._uploads, upload, part)]
         ids = ((name, ulid_at(upload_id, 1 + index)) for index, name in enumerate(names))
         pending = [(name, image_id) for name, image_id in ids if image_id not in rows]
         rejected = [each for each in rows.values() if each.status == ImageStatus.REJECTED]
@@ -189,9 +191,9 @@ def rejection(
     )
 
 
-def names_part(images: Images, upload: Upload, part: int) -> list[str]:
+def names_part(uploads: Uploads, upload: Upload, part: int) -> list[str]:
     """The names of up to `NAMES_A_PART` files of an upload, in the order of their ids."""
-    names: list[str] = json.loads(zlib.decompress(images.upload_names(upload, part)))
+    names: list[str] = json.loads(zlib.decompress(uploads.names(upload, part)))
     return names
 
 

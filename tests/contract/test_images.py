@@ -8,7 +8,7 @@ import pytest
 from chalicelib.contract.ids import FIRST, LAST
 from chalicelib.contract.records import INGEST_FAILED, ImageStatus, Upload
 from chalicelib.contract.tables import UPLOAD_MARKER
-from chalicelib.services.ports import Original
+from chalicelib.services.data_ports import Original
 from tests.support import NOW, make_image, make_label, new_id
 
 EXPIRES = 2_000_000_000
@@ -192,10 +192,10 @@ def test_an_upload_keeps_its_names(ports, project_id):
         closes_at=NOW,
         expires_at=EXPIRES,
     )
-    ports.images.add_upload(upload, [b"\x00first", b"\xffsecond"], [])
-    assert ports.images.get_upload(project_id, upload_id) == upload
-    assert [ports.images.upload_names(upload, part) for part in (0, 1)] == [b"\x00first", b"\xffsecond"]
-    assert ports.images.get_upload(new_id(), upload_id) is None
+    ports.uploads.add(upload, [b"\x00first", b"\xffsecond"], [])
+    assert ports.uploads.get(project_id, upload_id) == upload
+    assert [ports.uploads.names(upload, part) for part in (0, 1)] == [b"\x00first", b"\xffsecond"]
+    assert ports.uploads.get(new_id(), upload_id) is None
     assert list(ports.images.between(project_id, FIRST, LAST)) == []
 
 

@@ -11,9 +11,9 @@ from chalicelib.contract.errors import DarkroomError, FieldError
 from chalicelib.problems import chalice_problem, internal_problem, is_chalice_error, problem, unprocessable
 from chalicelib.schemas.accounts import ProjectCreate
 from chalicelib.schemas.base import Problem
-from chalicelib.schemas.data import UploadCreate
 from chalicelib.schemas.labels import LabelsAnswer, LabelsCreate
 from chalicelib.schemas.training import TrainingConfigure
+from chalicelib.schemas.uploads import UploadCreate
 from chalicelib.services.labelling import LabelFailure, LabelReport
 
 STATUS = {

@@ -11,7 +11,7 @@ from chalicelib.bootstrap import assemble
 from chalicelib.contract.errors import NotFoundError
 from chalicelib.contract.ids import is_ulid
 from chalicelib.services.uploads import AnnouncedFile
-from tests.fakes import FakeImages, FakeLabels, fake_ports
+from tests.fakes import FakeImages, FakeLabels, FakeUploads, fake_ports
 from tests.support import new_id
 
 
@@ -114,12 +114,12 @@ def test_an_upload_closes_after_an_hour(ports):
 def test_an_unknown_upload_is_not_there(upload_id):
     """An unknown id, text that is no id, and the name of an inner row are 404; no such text is a key."""
 
-    class Strict(FakeImages):
-        def get_upload(self, project_id, upload_id):
+    class Strict(FakeUploads):
+        def get(self, project_id, upload_id):
             assert is_ulid(upload_id), "DynamoDB refuses such a key, or has an inner row there"
-            return super().get_upload(project_id, upload_id)
+            return super().get(project_id, upload_id)
 
-    uploads = assemble(fake_ports(images=Strict(FakeLabels()))).posted_uploads
+    uploads = assemble(fake_ports(uploads=Strict(FakeImages(FakeLabels())))).posted_uploads
     known = uploads.open("P", _announce(["a.png"])).upload.upload_id
     with pytest.raises(NotFoundError):
         uploads.reconcile("P", upload_id.format(known))
