@@ -1,14 +1,15 @@
 """Images and labels in DynamoDB."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from ..contract.attributes import Item, from_item, marshal, to_item
 from ..contract.ids import FIRST, LAST
-from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label
-from ..contract.tables import IMAGES, LABELS, SHA256_MARKER
-from ..services.data_ports import Known, Original
+from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label, SplitName
+from ..contract.tables import IMAGES, LABELS, PROJECTS, SHA256_MARKER
+from ..services.data_ports import Arrival, Known, Original
 from .dynamodb import Tables
+from .transactions import carry_out
 
 #: A file has one row; only a failure of our own is replaced by another try.
 _MAY_WRITE = "attribute_not_exists(#ImageID) OR #RejectReason.#code = :failed"
@@ -63,22 +64,17 @@ class DynamoImages:
             for each in found
         }
 
-    def list(
-        self, project_id: str, limit: int, after: str | None, status: ImageStatus | None
-    ) -> Sequence[Image]:
-        condition = "#ProjectID = :project AND #ImageID BETWEEN :first AND :last"
-        # BETWEEN includes its ends, and no id stands between one and the same with a space behind it.
-        values = {"project": project_id, "first": f"{after} " if after else FIRST, "last": LAST}
-        where = "#Status = :status" if status else "#Status <> :status"
-        values["status"] = status or ImageStatus.DELETED
-        items = self._tables.query(IMAGES, condition, values, where=where, limit=limit)
-        return [from_item(Image, each) for each in items]
+    def get_many(self, project_id: str, image_ids: Sequence[str]) -> Mapping[str, Image]:
+        keys = [(IMAGES, image_row(project_id, each)) for each in image_ids]
+        found = (from_item(Image, item) for _, item in self._tables.get_many(keys))
+        return {each.image_id: each for each in found}
 
-    def between(self, project_id: str, first: str, last: str) -> Iterator[Image]:
+    def between(self, project_id: str, first: str, last: str, limit: int | None = None) -> Iterator[Image]:
         values = {"project": project_id, "first": first, "last": last}
-        return (from_item(Image, each) for each in self._tables.query(IMAGES, _IN_RANGE, values))
+        found = self._tables.query(IMAGES, _IN_RANGE, values, limit=limit)
+        return (from_item(Image, each) for each in found)
 
-    def known(self, project_id: str) -> Iterator[Known]:
+    def known(self, project_id: str, keys: Set[str] | None = None) -> Iterator[Known]:
         items = self._tables.query(
             IMAGES,
             _IN_RANGE,
@@ -86,9 +82,24 @@ class DynamoImages:
             select=("ImageID", "FileName", "Aliases", "Width", "Height"),
             where="#Status = :accepted",
         )
-        return map(_known, items)
+        return (_known(each) for each in items if keys is None or _is_named(each, keys))
+
+    def set_splits(self, project_id: str, splits: Mapping[str, SplitName | None]) -> Sequence[bool]:
+        changes = [[self._split_action(image_row(project_id, each), splits[each])] for each in splits]
+        return carry_out(self._tables, changes)
 
     def delete(self, image: Image, expires_at: int) -> bool:
+        return all(self.delete_many([image], expires_at))
+
+    def delete_many(self, images: Sequence[Image], expires_at: int) -> Sequence[bool]:
+        return carry_out(self._tables, [self._delete_actions(each, expires_at) for each in images])
+
+    def _split_action(self, row: Mapping[str, Any], split: SplitName | None) -> Any:
+        change = "SET #Split = :split" if split else "REMOVE #Split"
+        values = {"split": split, "accepted": ImageStatus.ACCEPTED}
+        return self._tables.update_action(IMAGES, row, change, "#Status = :accepted", values)
+
+    def _delete_actions(self, image: Image, expires_at: int) -> list[Any]:
         tombstone = to_item(image.tombstone(expires_at))
         actions = [
             # Without this a late deletion would take the mark of an image with the same bytes.
@@ -98,7 +109,7 @@ class DynamoImages:
         if image.status == ImageStatus.ACCEPTED:
             marker = image_row(image.project_id, SHA256_MARKER + (image.sha256 or ""))
             actions.append(self._tables.delete_action(IMAGES, marker))
-        return all(self._tables.transact(actions))
+        return actions
 
     def _original(self, marker_key: Mapping[str, Any]) -> str | None:
         """The image of a marker; None where it was deleted just now."""
@@ -106,9 +117,27 @@ class DynamoImages:
         return marker["OriginalID"]["S"] if marker else None
 
 
+class DynamoArrivals:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def read(self, project_id: str, image_id: str) -> Arrival | None:
+        keys = [(PROJECTS, {"ProjectID": project_id}), (IMAGES, image_row(project_id, image_id))]
+        found = dict(self._tables.get_many(keys))
+        if PROJECTS not in found or "DeletedAt" in found[PROJECTS]:
+            return None
+        return Arrival(from_item(Image, found[IMAGES]) if IMAGES in found else None)
+
+
 def image_row(project_id: str, image_id: str) -> dict[str, str]:
     """The key of a row of the Images table."""
     return {"ProjectID": project_id, "ImageID": image_id}
+
+
+def _is_named(item: Item, keys: Set[str]) -> bool:
+    if item["ImageID"]["S"] in keys or item["FileName"]["S"] in keys:
+        return True
+    return "Aliases" in item and not keys.isdisjoint(item["Aliases"]["SS"])
 
 
 def _known(item: Item) -> Known:
@@ -124,17 +153,21 @@ class DynamoLabels:
         self._tables.put_many(LABELS, (to_item(each) for each in labels))
 
     def between(self, project_id: str, first: str, last: str) -> Mapping[str, Label]:
+        return {each.image_id: each for each in self.all(project_id, first, last)}
+
+    def all(
+        self, project_id: str, first: str = FIRST, last: str = LAST, limit: int | None = None
+    ) -> Iterator[Label]:
         condition = "#ProjectID = :project AND #LabelID BETWEEN :first AND :last"
         values = {"project": project_id, "first": first, "last": last}
-        found = (from_item(Label, each) for each in self._tables.query(LABELS, condition, values))
-        return {each.image_id: each for each in found}
-
-    def all(self, project_id: str) -> Iterator[Label]:
-        found = self._tables.query(LABELS, "#ProjectID = :project", {"project": project_id})
+        found = self._tables.query(LABELS, condition, values, limit=limit)
         return (from_item(Label, each) for each in found)
 
-    def page(self, project_id: str, limit: int, after: str | None) -> Sequence[Label]:
-        condition = "#ProjectID = :project AND #LabelID > :after"
-        values = {"project": project_id, "after": after or "0"}
-        found = self._tables.query(LABELS, condition, values, limit=limit)
-        return [from_item(Label, each) for each in found]
+    def replace(self, changes: Sequence[tuple[Label, Label]]) -> Sequence[bool]:
+        return carry_out(self._tables, [[self._replace_action(*each)] for each in changes])
+
+    def _replace_action(self, seen: Label, new: Label) -> Any:
+        unchanged = "#UpdatedAt = :at AND #Label = :label"
+        return self._tables.put_action(
+            LABELS, to_item(new), unchanged, {"at": seen.updated_at, "label": seen.label}
+        )

@@ -3,11 +3,14 @@
 import struct
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from ..contract.errors import RejectedImageError
 from ..services.ports import Picture
+from .likeness import perceptual_hash
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -16,6 +19,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 #: How files of these formats begin; WebP's RIFF may be a sound as well.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 MAX_PIXELS = 40_000_000
+#: Up to here images are decoded by as many threads as there are: at 4 bytes a pixel, some copies.
+SMALL_PIXELS = 1_000_000
 THUMBNAIL_SIDE = 256
 #: What Pillow's parsers have been seen to raise on hostile or damaged files.
 _DAMAGED = (
@@ -35,9 +40,14 @@ _DAMAGED = (
 
 
 class PillowInspector:
+    def __init__(self) -> None:
+        # In one thread, and not only one at a time: malloc keeps what a thread freed for that thread,
+        # so ten threads would end up with ten of the largest images.
+        self._large = ThreadPoolExecutor(1)
+
     def inspect(self, content: bytes) -> Picture:
         # Pillow costs a third of a second to import, and most functions never open an image.
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
 
         # Its own limit warns, or raises at twice that; ours is checked before anything is decoded.
         Image.MAX_IMAGE_PIXELS = None
@@ -46,10 +56,9 @@ class PillowInspector:
         try:
             with Image.open(BytesIO(content), formats=FORMATS) as image:
                 _refuse_bomb(image)
-                content_type = Image.MIME[image.format or ""]
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                return Picture(content_type, upright.width, upright.height, _thumbnail(upright))
+                if image.width * image.height <= SMALL_PIXELS:
+                    return _picture(image)
+                return self._large.submit(_picture, image).result()
         except UnidentifiedImageError as error:
             if content.startswith(_SIGNATURES):
                 raise RejectedImageError("the file is damaged or cut off", code="undecodable") from error
@@ -60,6 +69,15 @@ class PillowInspector:
             raise RejectedImageError("the file is damaged or cut off", code="undecodable") from error
 
 
+def _picture(image: "Image") -> Picture:
+    from PIL import Image, ImageOps
+
+    with closing(image):  # its pixels go now, and not when the next image's are there
+        upright = ImageOps.exif_transpose(image)
+    content_type, small = Image.MIME[image.format or ""], _small(upright)
+    return Picture(content_type, upright.width, upright.height, _jpeg(small), perceptual_hash(small))
+
+
 def _refuse_bomb(image: "Image") -> None:
     if image.width * image.height > MAX_PIXELS:
         raise RejectedImageError(
@@ -68,11 +86,15 @@ def _refuse_bomb(image: "Image") -> None:
         )
 
 
-def _thumbnail(image: "Image") -> bytes:
+def _small(image: "Image") -> "Image":
     if image.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip at 255
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     small = image.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    return small
+
+
+def _jpeg(image: "Image") -> bytes:
     target = BytesIO()
-    small.save(target, "JPEG", quality=80)
+    image.save(target, "JPEG", quality=80)
     return target.getvalue()

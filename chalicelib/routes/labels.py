@@ -1,11 +1,19 @@
-"""Labels."""
+"""Labels, splits and classes."""
 
 from ..bootstrap import services
 from ..contract.errors import UnprocessableError
 from ..schemas.base import Page
-from ..schemas.labels import LabelAnswer, LabelsAnswer, LabelsCreate
+from ..schemas.labels import (
+    ClassesRename,
+    ClassesRenamedAnswer,
+    LabelAnswer,
+    LabelsAnswer,
+    LabelsCreate,
+    SplitsAnswer,
+    SplitsUpdate,
+)
 from .api import Answered, Api, Call
-from .paging import PAGING, page
+from .paging import PAGING
 
 api = Api(__name__)
 
@@ -37,6 +45,39 @@ def store_labels(call: Call) -> Answered:
     answers={200: Page[LabelAnswer]},
 )
 def export_labels(call: Call) -> Answered:
-    limit = call.query["limit"]
-    found = services().gallery.export(call.admitted.project.project_id, limit, call.query["cursor"])
-    return Answered(200, page(found, limit, lambda each: each.label.image_id, LabelAnswer.of))
+    limit, cursor = call.query["limit"], call.query["cursor"]
+    items, after = services().gallery.export(call.admitted.project.project_id, limit, cursor)
+    return Answered(200, Page(items=[LabelAnswer.of(each) for each in items], next_cursor=after))
+
+
+@api.endpoint(
+    "POST",
+    "/api/projects/{projectId}/data/splits",
+    summary="Keep images for the split train, val or test, by image id or file name; null takes it away.",
+    body=SplitsUpdate,
+    answers={200: SplitsAnswer, 207: SplitsAnswer},
+)
+def store_splits(call: Call) -> Answered:
+    report = services().splits.store(call.admitted.project.project_id, call.body.splits)
+    answer = SplitsAnswer.of(report)
+    if not answer.summary.updated:
+        raise UnprocessableError(
+            "none of the splits was stored",
+            code="no-split-stored",
+            hint="See items for the reason of each.",
+            extra=answer.model_dump(by_alias=True, mode="json"),
+        )
+    return Answered(207 if answer.summary.failed else 200, answer)
+
+
+@api.endpoint(
+    "POST",
+    "/api/projects/{projectId}/data/classes/rename",
+    summary="Rename classes in every label, or merge several into one; past sessions keep theirs.",
+    body=ClassesRename,
+    answers={200: ClassesRenamedAnswer},
+)
+def rename_classes(call: Call) -> Answered:
+    body = call.body
+    renamed = services().class_names.rename(call.admitted.project.project_id, body.renames, body.cursor)
+    return Answered(200, ClassesRenamedAnswer.of(renamed))

@@ -5,17 +5,16 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from ..schemas.base import Page
+from ..schemas.base import Page, Ulid
 from .api import Query
 
 M = TypeVar("M")
 
 _Limit = Annotated[int, Field(ge=1, le=100)]
-_Cursor = Annotated[str, Field(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 
 PAGING = {
     "limit": Query(_Limit, 50, "Items a page, 1 to 100."),
-    "cursor": Query(_Cursor, None, "nextCursor of the page before."),
+    "cursor": Query(Ulid, None, "nextCursor of the page before."),
 }
 
 

@@ -1,10 +1,14 @@
-"""Images, and what a project has of them."""
+"""Images: showing them, and which of them are meant."""
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from ..contract.records import ImageStatus, LabelValue
-from ..services.gallery import Shown, Summary
-from .base import Answer, omitted
+from pydantic import Field, model_validator
+
+from ..contract.records import ImageStatus, LabelValue, SplitName
+from ..services.deletion import MAX_DELETED, Deleted
+from ..services.filters import Filter
+from ..services.gallery import Shown
+from .base import Answer, Request, Ulid, omitted
 
 
 class Reason(Answer):
@@ -17,6 +21,7 @@ class ImageAnswer(Answer):
     file_name: str | None = omitted()
     status: ImageStatus
     label: LabelValue | None = None
+    split: SplitName | None = None
     upload_time: str
     content_type: str | None = omitted()
     size_bytes: int | None = omitted()
@@ -37,6 +42,7 @@ class ImageAnswer(Answer):
             file_name=image.file_name,
             status=image.status,
             label=shown.label,
+            split=image.split,
             upload_time=image.upload_time,
             content_type=image.content_type,
             size_bytes=image.size_bytes,
@@ -51,27 +57,58 @@ class ImageAnswer(Answer):
         )
 
 
-class SummaryAnswer(Answer):
-    """Counts of a project's data; `classes` counts labelled images a class."""
+class ImageFilter(Request):
+    """Which images are meant: each member that is given must fit."""
 
-    images: int
-    labelled: int
-    unlabelled: int
-    duplicates: int
-    rejected: int
-    size_bytes: int
-    classes: dict[str, int]
-    warnings: list[str]
+    status: Literal["accepted", "duplicate", "rejected", "deleted"] | None = None
+    label: str | None = None
+    labelled: bool | None = None
+    split: SplitName | Literal["none"] | None = None
+    upload_id: Ulid | None = None
+
+    def wanted(self) -> Filter:
+        members = self.model_dump(exclude={"status"})
+        return Filter(status=ImageStatus(self.status) if self.status else None, **members)
+
+
+class ImagesDelete(Request):
+    """Either ids or a filter; `cursor` is the nextCursor of the deletion before, by the same filter."""
+
+    image_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_DELETED)] | None = None
+    filter: ImageFilter | None = None
+    cursor: Ulid | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.image_ids is None) == (self.filter is None):
+            raise ValueError("either imageIds or filter is needed, and not both")
+        if self.cursor and self.filter is None:
+            raise ValueError("a cursor goes with a filter")
+        return self
+
+
+class DeletionProblem(Answer):
+    image_id: str
+    code: str
+    message: str
+
+
+class DeletionAnswer(Answer):
+    """`deleted` images are gone. With `more`, send the filter again with `cursor` set to nextCursor."""
+
+    deleted: int
+    failed: list[DeletionProblem]
+    more: bool
+    next_cursor: str | None
 
     @classmethod
-    def of(cls, summary: Summary) -> Self:
-        return cls(
-            images=summary.images,
-            labelled=summary.labelled,
-            unlabelled=summary.images - summary.labelled,
-            duplicates=summary.duplicates,
-            rejected=summary.rejected,
-            size_bytes=summary.size_bytes,
-            classes=summary.classes,
-            warnings=summary.warnings,
-        )
+    def of(cls, deleted: Deleted) -> Self:
+        failed = [
+            # JSON can spell half a surrogate pair, but no answer in UTF-8 can carry it.
+            DeletionProblem(
+                image_id=each.image_id.encode(errors="replace").decode(), code=each.code, message=each.message
+            )
+            for each in deleted.failures
+        ]
+        more = deleted.cursor is not None
+        return cls(deleted=deleted.deleted, failed=failed, more=more, next_cursor=deleted.cursor)

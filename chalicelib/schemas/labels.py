@@ -6,12 +6,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from ..contract.records import LabelValue
+from ..contract.records import LabelValue, SplitName
+from ..services.classes import Renamed
 from ..services.gallery import Labelled
 from ..services.labelling import LabelFailure, LabelReport
-from .base import Answer, Request
+from ..services.splits import SplitReport
+from .base import Answer, Request, Ulid
 
 MAX_LABELS = 50_000
+MAX_SPLITS = 10_000
+MAX_RENAMES = 1000
 MAX_PROBLEM_BYTES = 5_000_000
 
 
@@ -83,6 +87,44 @@ def _that_fit(failures: Iterable[LabelFailure]) -> list[LabelProblem]:
             break
         found.append(LabelProblem(key=key, code=each.code, message=each.message))
     return found
+
+
+class SplitsUpdate(Request):
+    """Image id or file name -> the split that the image is kept for; null takes it away."""
+
+    splits: Annotated[dict[str, SplitName | None], Field(min_length=1, max_length=MAX_SPLITS)]
+
+
+class SplitsAnswer(Answer):
+    """`items` are the failures only."""
+
+    summary: LabelsSummary
+    items: list[LabelProblem]
+
+    @classmethod
+    def of(cls, report: SplitReport) -> Self:
+        items, failed = _that_fit(report.failures), len(report.failures)
+        summary = LabelsSummary(updated=report.updated, failed=failed, omitted=failed - len(items))
+        return cls(summary=summary, items=items)
+
+
+class ClassesRename(Request):
+    """Class -> its new name, all at once; `cursor` is the nextCursor of the same request before."""
+
+    renames: Annotated[dict[str, str], Field(min_length=1, max_length=MAX_RENAMES)]
+    cursor: Ulid | None = None
+
+
+class ClassesRenamedAnswer(Answer):
+    """`classes` counts the images that were changed; with nextCursor, send the same again with `cursor`."""
+
+    updated: int
+    classes: dict[str, int]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, renamed: Renamed) -> Self:
+        return cls(updated=renamed.updated, classes=renamed.classes, next_cursor=renamed.cursor)
 
 
 class LabelAnswer(Answer):

@@ -1,4 +1,4 @@
-"""Images, uploads and labels."""
+"""Images and uploads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -135,29 +135,61 @@ def test_a_deletion_does_not_hold_where_the_row_has_changed(ports, project_id):
     assert not ports.images.delete(make_image(project_id), EXPIRES)
 
 
+def test_an_accepted_image_is_kept_for_a_split(ports, project_id):
+    """A split is set, changed and taken away; what isn't accepted has none, and no row is made."""
+    first, second = _several(ports, project_id, 2)
+    for split in ("train", "val", None, "test"):
+        assert list(ports.images.set_splits(project_id, {first.image_id: split})) == [True]
+        assert ports.images.get(project_id, first.image_id) == replace(first, split=split)
+    ports.images.delete(second, EXPIRES)
+    unknown = new_id()
+    held = ports.images.set_splits(project_id, {second.image_id: "val", unknown: None})
+    assert list(held) == [False, False]
+    assert ports.images.get(project_id, unknown) is None
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
-def test_pages_of_images_skip_nothing_and_repeat_nothing(ports, project_id, size):
-    """Pages of any size hold every image that isn't deleted once, oldest first, and no marker."""
+def test_the_first_of_a_range_are_read(ports, project_id, size):
+    """A limit ends a range after so many rows, of whatever status, and never shows a marker."""
     made = _several(ports, project_id, 7)
     ports.images.delete(made[3], EXPIRES)
-    pages, after = [], None
-    while page := list(ports.images.list(project_id, size, after, None)):
-        assert len(page) == min(size, 6 - len(pages))
-        pages += page
-        after = page[-1].image_id
-    assert pages == [each for each in made if each != made[3]]
+    found = ports.images.between(project_id, made[1].image_id, LAST, size)
+    assert [each.image_id for each in found] == [each.image_id for each in made[1:][:size]]
 
 
-def test_a_list_can_be_of_one_status(ports, project_id):
-    """With a status the list has the images in it alone, tombstones included."""
-    first, second = _several(ports, project_id, 2)
-    refused = _refused(project_id, "undecodable")
-    ports.images.record(refused)
-    ports.images.delete(first, EXPIRES)
-    assert list(ports.images.list(project_id, 9, None, ImageStatus.REJECTED)) == [refused]
-    assert list(ports.images.list(project_id, 9, None, ImageStatus.ACCEPTED)) == [second]
-    [deleted] = ports.images.list(project_id, 9, None, ImageStatus.DELETED)
-    assert deleted.image_id == first.image_id
+def test_many_images_are_read_at_once(ports, project_id):
+    """Of more ids than one call takes, those that there are come back with their rows."""
+    made = _several(ports, project_id, 3)
+    ids = [new_id() for _ in range(110)]
+    found = ports.images.get_many(project_id, [*ids, *(each.image_id for each in made)])
+    assert found == {each.image_id: each for each in made}
+    assert ports.images.get_many(project_id, []) == {}
+
+
+def test_many_splits_are_stored_but_for_images_that_are_gone(ports, project_id):
+    """Of more images than one call takes, those that are accepted get their split; the others are told."""
+    made = _several(ports, project_id, 110)
+    ports.images.delete(made[7], EXPIRES)
+    splits = {each.image_id: (None, "val")[number % 2] for number, each in enumerate(made)}
+    held = ports.images.set_splits(project_id, splits)
+    assert [number for number, holds in enumerate(held) if not holds] == [7]
+    stored = {each.image_id: each.split for each in ports.images.between(project_id, FIRST, LAST)}
+    assert stored == splits | {made[7].image_id: None}
+    assert list(ports.images.set_splits(project_id, {})) == []
+
+
+def test_many_images_are_deleted_but_for_those_that_have_changed(ports, project_id):
+    """One image that changed stops nobody else's deletion; labels and marks go with the others."""
+    made = _several(ports, project_id, 70)
+    ports.labels.put([make_label(project_id, each.image_id) for each in made])
+    changed = replace(made[40], status=ImageStatus.DUPLICATE)
+    held = ports.images.delete_many([changed if each == made[40] else each for each in made], EXPIRES)
+    assert [number for number, holds in enumerate(held) if not holds] == [40]
+    assert ports.images.get(project_id, made[40].image_id) == made[40]
+    assert [each.image_id for each in ports.labels.all(project_id)] == [made[40].image_id]
+    assert list(ports.images.find_by_sha256(project_id, [each.sha256 for each in made])) == [made[40].sha256]
+    rows = ports.images.between(project_id, FIRST, LAST)
+    assert sum(each.status == ImageStatus.DELETED for each in rows) == 69
 
 
 def test_a_range_includes_its_ends_and_every_status(ports, project_id):
@@ -196,33 +228,11 @@ def test_an_upload_keeps_its_names(ports, project_id):
     assert ports.uploads.get(project_id, upload_id) == upload
     assert [ports.uploads.names(upload, part) for part in (0, 1)] == [b"\x00first", b"\xffsecond"]
     assert ports.uploads.get(new_id(), upload_id) is None
+    assert ports.uploads.extend(upload, "2026-01-31T09:15:00.000Z")
+    assert not ports.uploads.extend(upload, NOW)
+    assert not ports.uploads.extend(replace(upload, project_id=new_id()), "2027")
+    assert ports.uploads.get(project_id, upload_id) == replace(upload, closes_at="2026-01-31T09:15:00.000Z")
     assert list(ports.images.between(project_id, FIRST, LAST)) == []
-
-
-def test_labels_are_put_listed_and_paged(ports, project_id):
-    """Sixty labels are all stored, come in the order of their ids, and page without skip or repeat."""
-    made = [make_label(project_id, new_id(10**12 + number)) for number in range(60)]
-    ports.labels.put(made)
-    ports.labels.put([])
-    assert list(ports.labels.all(project_id)) == made
-    pages, after = [], None
-    while page := list(ports.labels.page(project_id, 25, after)):
-        pages += page
-        after = page[-1].image_id
-    assert pages == made
-    ends = ports.labels.between(project_id, made[1].image_id, made[3].image_id)
-    assert ends == {each.image_id: each for each in made[1:4]}
-
-
-def test_a_label_is_replaced_and_keeps_its_boxes(ports, project_id):
-    """Labelling again replaces, and a list of boxes comes back number for number."""
-    image_id = new_id()
-    boxes = [{"label": "é", "box": [0, 1.5, 3, 4.25]}]
-    ports.labels.put([make_label(project_id, image_id)])
-    ports.labels.put([make_label(project_id, image_id, boxes)])
-    assert [each.label for each in ports.labels.all(project_id)] == [boxes]
-    ports.labels.put([make_label(project_id, image_id, [])])
-    assert [each.label for each in ports.labels.all(project_id)] == [[]]
 
 
 def test_of_twenty_requests_with_the_same_bytes_one_wins(ports, project_id):
