@@ -62,7 +62,9 @@ def _operation(endpoint: Endpoint, references: Any) -> dict[str, Any]:
         "security": [] if endpoint.public else [{"bearer": []}],
     }
     if endpoint.body is not None:
-        operation["requestBody"] = _content(references[(endpoint.body, "validation")], endpoint.content_type)
+        operation["requestBody"] = _content(
+            references[(endpoint.body, "validation")], endpoint.content_type, not endpoint.body_optional
+        )
     elif endpoint.content_type != "application/json":
         operation["requestBody"] = _content(_FILES, endpoint.content_type)
     return operation
@@ -90,8 +92,8 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return in_path + in_query + in_header
 
 
-def _content(schema: Any, media_type: str) -> dict[str, Any]:
-    return {"required": True, "content": {media_type: {"schema": schema}}}
+def _content(schema: Any, media_type: str, required: bool = True) -> dict[str, Any]:
+    return {"required": required, "content": {media_type: {"schema": schema}}}
 
 
 def _answer(schema: Any, media_type: str = "application/json", description: str = "") -> dict[str, Any]:

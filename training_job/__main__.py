@@ -9,20 +9,21 @@ import torch
 
 from chalicelib.contract.errors import LostClaimError, TrainingError
 from chalicelib.contract.records import Failure, Session
+from chalicelib.contract.results import HeldOut
 from chalicelib.contract.states import Phase, Status
 
 from .aws import Clients
 from .config import JobEnvironment, available_cores, read_training_config
 from .dataset import load_splits
 from .engine import Ending, Fit, fit
-from .evaluate import predict
+from .evaluate import held_out, predict
 from .job import Job
 from .loader import EvalLoader, TrainLoader
 from .metrics_sink import SessionSink, StopRequestedError
-from .model import build_model
+from .model import Classifier, build_model
 from .presets import Preset
 from .report import Run, publish
-from .split import stratified_split
+from .split import split_of
 from .termination import handle_sigterm
 from .weights import checkpoint_dir, load_weights
 
@@ -97,14 +98,14 @@ def train(job: Job, session: Session, start: float) -> None:
     _check_device(job)
     config = read_training_config(session.config)
     pretrained = load_weights(config.architecture, checkpoint_dir()) if config.pretrained else None
-    manifest = job.manifests.get()
-    manifest.check()
+    manifest = job.manifests.get(session.dataset_hash)
     class_names, preset = manifest.class_names, Preset.of(config)
-    split = stratified_split(manifest.entries, share=config.validation_split, seed=config.seed)
+    split = split_of(manifest.entries, share=config.validation_split, seed=config.seed)
+    split.check()
 
     sink.enter(Phase.DOWNLOADING)
     sides = preset.cache_side, config.image_size
-    train_set, val_set = load_splits(job.objects, split, class_names, sides, sink.on_progress)
+    train_set, val_set, test_set = load_splits(job.images, split, class_names, sides, sink.on_progress)
 
     sink.enter(Phase.TRAINING)
     model = build_model(config.architecture, len(class_names), seed=config.seed, pretrained=pretrained)
@@ -116,12 +117,20 @@ def train(job: Job, session: Session, start: float) -> None:
 
     sink.enter(Phase.EVALUATING)
     logits = predict(model, val_loader, sink.tick)
+    test = _evaluate_test(model, EvalLoader.of(test_set, config, job.device), sink)
 
     sink.enter(Phase.EXPORTING)
-    run = Run(config=config, manifest=manifest, split=split, model=model.cpu(), fit=result)
+    run = Run(config=config, manifest=manifest, split=split, model=model.cpu(), fit=result, test=test)
     results_key = publish(run, logits, val_set.labels, job.reports)
     status = Status.STOPPED if result.ending is Ending.STOPPED else Status.COMPLETED
     job.sessions.end(status, {"Phase": Phase.DONE, "Progress": 100, "ResultsKey": results_key})
+
+
+def _evaluate_test(model: Classifier, loader: EvalLoader, sink: SessionSink) -> HeldOut | None:
+    if not len(loader):
+        return None
+    # The validation split has filled this phase's span: only the heartbeat is wanted.
+    return held_out(predict(model, loader, lambda _: sink.tick(1)), loader.dataset.labels)
 
 
 def _check_device(job: Job) -> None:

@@ -20,11 +20,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from chalicelib.contract.errors import TrainingError
+from chalicelib.contract.manifest import Entry
 
 from .aws import CONNECTIONS
-from .manifest import Entry
+from .manifest import class_of
 from .memory import check_memory, memory_errors
-from .objects import ObjectStore
+from .objects import ImageObjects
 from .split import Split
 
 #: Opened by content, whatever the file's name says; the formats that uploads are accepted in.
@@ -52,29 +53,30 @@ class Dataset:
 
 
 def load_splits(
-    objects: ObjectStore,
+    images: ImageObjects,
     split: Split,
     class_names: Sequence[str],
     sides: tuple[int, int],
     on_progress: Callable[[float], None],
-) -> tuple[Dataset, Dataset]:
-    """The training and the validation split, each at its own size; see `load_dataset`.
+) -> tuple[Dataset, Dataset, Dataset]:
+    """The training, the validation and the test split; see `load_dataset`.
 
     Args:
+        sides: of the images to train on, and of those to evaluate with.
         on_progress: called with the share that is done, 0 to 1.
     """
-    total, done = len(split.train) + len(split.val), count(1)
-    parts = zip((split.train, split.val), sides, strict=True)
-    train, val = (
-        load_dataset(objects, entries, class_names, side, lambda: on_progress(next(done) / total))
+    parts = (split.train, sides[0]), (split.val, sides[1]), (split.test, sides[1])
+    total, done = sum(len(entries) for entries, _ in parts), count(1)
+    train, val, test = (
+        load_dataset(images, entries, class_names, side, lambda: on_progress(next(done) / total))
         for entries, side in parts
     )
-    return train, val
+    return train, val, test
 
 
 @memory_errors()
 def load_dataset(
-    objects: ObjectStore,
+    images: ImageObjects,
     entries: Sequence[Entry],
     class_names: Sequence[str],
     side: int,
@@ -90,12 +92,12 @@ def load_dataset(
 
     def load(index: int) -> None:
         entry = entries[index]
-        cache[index] = decode(verified(objects.get(entry.key), entry), side, entry)
+        cache[index] = decode(verified(images.get(entry.image_id), entry), side, entry)
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         _await_all([pool.submit(load, index) for index in range(len(entries))], pool, on_image)
     indices = {name: index for index, name in enumerate(class_names)}
-    return Dataset(torch.from_numpy(cache), torch.tensor([indices[entry.label] for entry in entries]))
+    return Dataset(torch.from_numpy(cache), torch.tensor([indices[class_of(entry)] for entry in entries]))
 
 
 def _await_all(futures: list[Future[None]], pool: ThreadPoolExecutor, on_image: Callable[[], None]) -> None:

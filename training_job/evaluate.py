@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from chalicelib.contract.results import ClassFigures, Mistake
+from chalicelib.contract.manifest import Entry
+from chalicelib.contract.results import ClassFigures, HeldOut, Mistake
 
 from .loader import EvalLoader
-from .manifest import Entry
+from .manifest import class_of
 from .memory import memory_errors
 
 #: As many misclassified images as a person looks through; keeps the results document small.
@@ -39,6 +40,11 @@ def loss_of(logits: Tensor, labels: Tensor) -> float:
 
 def accuracy_of(logits: Tensor, labels: Tensor) -> float:
     return float((logits.argmax(1) == labels).double().mean())
+
+
+def held_out(logits: Tensor, labels: Tensor) -> HeldOut:
+    """Figures of a split that nothing was chosen by; see `report.publish` for the tensors."""
+    return HeldOut(images=len(labels), accuracy=accuracy_of(logits, labels), loss=loss_of(logits, labels))
 
 
 def confusion_matrix(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
@@ -83,7 +89,7 @@ def mistakes(
         Mistake(
             image_id=entries[index].image_id,
             file_name=entries[index].file_name,
-            true=entries[index].label,
+            true=class_of(entries[index]),
             predicted=class_names[int(predicted[index])],
             confidence=float(confidence[index]),
         )

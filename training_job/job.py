@@ -9,7 +9,7 @@ import torch
 from .aws import Clients
 from .config import JobEnvironment
 from .manifest import ManifestRepository
-from .objects import ObjectStore
+from .objects import ImageObjects, ObjectStore
 from .report import ReportStore
 from .sessions import SessionRepository
 
@@ -20,7 +20,7 @@ class Job:
 
     sessions: SessionRepository
     manifests: ManifestRepository
-    objects: ObjectStore
+    images: ImageObjects
     reports: ReportStore
     device: torch.device
     needs_gpu: bool
@@ -29,21 +29,18 @@ class Job:
     @classmethod
     def create(cls, environment: JobEnvironment, clients: Clients) -> Self:
         objects = ObjectStore(clients.s3, environment.bucket)
-        table_prefix = environment.table_prefix
         session = {"project_id": environment.project_id, "session_id": environment.session_id}
         generation, attempt = environment.generation, environment.attempt
         return cls(
             sessions=SessionRepository(
                 dynamodb=clients.dynamodb,
-                table_prefix=table_prefix,
+                table_prefix=environment.table_prefix,
                 generation=generation,
                 attempt=attempt,
                 **session,
             ),
-            manifests=ManifestRepository(
-                dynamodb=clients.dynamodb, objects=objects, table_prefix=table_prefix, **session
-            ),
-            objects=objects,
+            manifests=ManifestRepository(objects, environment.project_id),
+            images=ImageObjects(objects, environment.project_id),
             reports=ReportStore(objects=objects, generation=generation, attempt=attempt, **session),
             device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
             needs_gpu=environment.training_device == "cuda",

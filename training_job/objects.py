@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import HTTPClientError, IncompleteReadError, ResponseStreamingError
 
 from chalicelib.contract.errors import TrainingError
+from chalicelib.contract.objects import image_key
 
 _LOG = logging.getLogger(__name__)
 # botocore repeats requests, but not a body that breaks off while it is read.
@@ -20,20 +21,6 @@ class ObjectStore:
 
     s3: Any
     bucket: str
-
-    def get(self, key: str) -> bytes:
-        """The object's bytes.
-
-        Raises:
-            TrainingError: `missing-object`.
-        """
-        body = self.find(key)
-        if body is None:
-            raise TrainingError(
-                f"The object {key} is not in the bucket any more. Upload the image again, then start again.",
-                code="missing-object",
-            )
-        return body
 
     def find(self, key: str) -> bytes | None:
         """The object's bytes, or None where there is none."""
@@ -51,3 +38,27 @@ class ObjectStore:
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageObjects:
+    """The bytes of a project's images. Safe to use from many threads."""
+
+    objects: ObjectStore
+    project_id: str
+
+    def get(self, image_id: str) -> bytes:
+        """An image's bytes.
+
+        Raises:
+            TrainingError: `missing-object`.
+        """
+        key = image_key(self.project_id, image_id)
+        body = self.objects.find(key)
+        if body is None:
+            raise TrainingError(
+                f"The object {key} is not in the bucket: the image was deleted after its data set was "
+                "made. Start again on the present data.",
+                code="missing-object",
+            )
+        return body

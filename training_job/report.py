@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.objects import RESULTS, session_key
-from chalicelib.contract.results import Artifact, ConfusionMatrix, ModelDetails, Results, to_json
+from chalicelib.contract.results import Artifact, ConfusionMatrix, HeldOut, ModelDetails, Results, to_json
 
 from .artifacts import describe, to_json_bytes, to_onnx, to_safetensors
 from .engine import Ending, Fit
@@ -37,6 +37,7 @@ class Run:
     split: Split
     model: Classifier
     fit: Fit
+    test: HeldOut | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +99,7 @@ def make_results(run: Run, logits: Tensor, labels: Tensor, artifacts: list[Artif
     return Results(
         accuracy=accuracy_of(logits, labels),
         loss=loss_of(logits, labels),
+        test=run.test,
         confusion_matrix=ConfusionMatrix(classes=class_names, matrix=matrix.tolist()),
         per_class=class_figures(predicted, labels, class_names),
         misclassified=mistakes(logits, labels, run.split.val, class_names),
@@ -132,7 +134,7 @@ def _summary(model: Classifier, input_size: list[int]) -> str:
 
 
 def _warnings(run: Run, matrix: Tensor, class_names: Sequence[str]) -> list[str]:
-    warnings = split_warnings(run.manifest.entries)
+    warnings = split_warnings(run.split)
     if run.fit.ending in _ENDING_WARNINGS:
         warnings.append(_ENDING_WARNINGS[run.fit.ending].format(run.fit.epochs_trained))
     silent = [name for name, count in zip(class_names, matrix.sum(0).tolist(), strict=True) if not count]

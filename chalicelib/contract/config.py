@@ -56,7 +56,10 @@ class TrainingConfig:
     horizontal_flip: bool = _parameter(True, "Whether a mirror image shows the same class: false for text.")
     mixup: float = _parameter(0.0, "Alpha of mixup; 0 is off.", ge=0, le=2)
     validation_split: float = _parameter(
-        0.2, "Share of each class that is kept for validation.", gt=0, le=0.5
+        0.2,
+        "Share of each class, among images without a split, that is kept for validation if none has `val`.",
+        gt=0,
+        le=0.5,
     )
     seed: int = _parameter(
         0, "Seed of the split, the order, the augmentation and the weights.", ge=0, lt=2**32

@@ -1,9 +1,9 @@
 """Rows of imports, exports and dataset versions. They share the Images table, behind the images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from .tables import EXPORT_MARKER, IMPORT_MARKER
 
@@ -31,11 +31,11 @@ class Transfer:
     image_id: str  # import#… or export#…
     transfer_id: str
     kind: TransferKind
-    #: Of an import None until the worker has looked inside, where the client didn't say.
-    format: FormatName | None
     status: TransferStatus
     created_at: str
     expires_at: int
+    #: Of an import None until the worker has looked inside, where the client didn't say.
+    format: FormatName | None = None
     #: Of an import: the archive as it was announced, and S3's id of its multipart upload.
     file_name: str | None = None
     size_bytes: int | None = None
@@ -50,8 +50,9 @@ class Transfer:
     progress: float = 0  # 0 to 100
     #: camelCase, as the API shows them: what an import found, or what an export wrote.
     counts: Mapping[str, int] | None = None
-    #: How many lines the report has, by code.
+    #: How many lines the report has, by code, and its first lines.
     problems: Mapping[str, int] | None = None
+    examples: Sequence[Mapping[str, Any]] | None = None
     failure_reason: Mapping[str, str] | None = None
     #: Of the finished export's file.
     result_bytes: int | None = None

@@ -7,6 +7,7 @@ in whatever order it was read. Its SHA-256 is the data set's hash; in S3 it is c
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from io import BytesIO
@@ -86,12 +87,15 @@ def unpack(content: bytes, dataset_hash: str) -> Iterator[Entry]:
     """Reads a manifest, and at its end checks that it is the one that was meant.
 
     Raises:
-        ValueError: its hash is another.
+        ValueError: its hash is another, or it can't be read.
     """
     digest = hashlib.sha256()
-    with gzip.GzipFile(fileobj=BytesIO(content)) as lines:
-        for line in lines:
-            digest.update(line)
-            yield Entry.from_line(line)
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(content)) as lines:
+            for line in lines:
+                digest.update(line)
+                yield Entry.from_line(line)
+    except (OSError, EOFError, zlib.error, KeyError, TypeError) as error:
+        raise ValueError(f"the manifest can't be read: {error}") from error
     if digest.hexdigest() != dataset_hash:
         raise ValueError(f"the manifest has the hash {digest.hexdigest()}, not {dataset_hash}")

@@ -47,7 +47,6 @@ def session_key(project_id: str, session_id: str, name: str) -> str:
     return f"projects/{project_id}/sessions/{session_id}/{name}"
 
 
-MANIFEST = "manifest.json"
 RESULTS = "results.json"
 
 

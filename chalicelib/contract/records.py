@@ -126,6 +126,8 @@ class Upload:
     created_at: str
     closes_at: str
     expires_at: int
+    #: Of an import: its files come out of an archive, and no signed form brings them.
+    is_import: bool = False
 
 
 #: A box in pixels of the upright image: left, top, width, height.
@@ -199,6 +201,7 @@ class Session:
     results_key: str | None = None
     #: The data set that it trains on: a version of the project's, and the SHA-256 of its manifest.
     version_id: str | None = None
+    version_name: str | None = None
     dataset_hash: str | None = None
     active: str | None = None
 

@@ -67,11 +67,21 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeldOut:
+    """How well the images of the test split are recognised, which nothing was chosen by."""
+
+    images: int
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Results:
     """Figures are those of the best weights on the validation split."""
 
     accuracy: float
     loss: float
+    test: HeldOut | None = None
     confusion_matrix: ConfusionMatrix
     per_class: list[ClassFigures]
     misclassified: list[Mistake]

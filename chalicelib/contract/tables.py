@@ -43,3 +43,5 @@ UPLOAD_MARKER: Final = "upload#"
 IMPORT_MARKER: Final = "import#"
 EXPORT_MARKER: Final = "export#"
 VERSION_MARKER: Final = "version#"
+#: Takes a version's name: the SHA-256 of the folded name follows.
+VERSION_NAME_MARKER: Final = "versionname#"

@@ -69,6 +69,7 @@ class Endpoint:
     headers: Mapping[str, str]
     public: bool
     name: str
+    body_optional: bool
 
 
 View = Callable[[Call], Answered]
@@ -93,6 +94,7 @@ class Api(Blueprint):
         query: Mapping[str, Query] | None = None,
         headers: Mapping[str, str] | None = None,
         public: bool = False,
+        body_optional: bool = False,
     ) -> Callable[[View], View]:
         """Declares a view.
 
@@ -106,6 +108,7 @@ class Api(Blueprint):
             query: name -> query parameter.
             headers: name -> meaning of the request headers that the view reads.
             public: whether it needs no token.
+            body_optional: whether no body at all is taken for an empty object.
         """
 
         def declare(view: View) -> View:
@@ -120,6 +123,7 @@ class Api(Blueprint):
                 headers or {},
                 public,
                 view.__name__,
+                body_optional,
             )
             self.endpoints.append(declared)
 
@@ -180,8 +184,9 @@ class _Exchange:
         model = self._endpoint.body
         if model is None or self._endpoint.content_type != "application/json":
             return None
+        is_left_out = self._endpoint.body_optional and not raw
         try:
-            return model.model_validate(read_json(raw))
+            return model.model_validate({} if is_left_out else read_json(raw))
         except ValidationError as error:
             raise unprocessable(error) from error
 

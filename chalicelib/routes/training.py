@@ -10,6 +10,7 @@ from ..schemas.training import (
     ResultsAnswer,
     SessionAnswer,
     SessionStarted,
+    StartRequest,
     StatusAnswer,
     TrainingConfigure,
     training_config,
@@ -48,7 +49,9 @@ def get_configuration(call: Call) -> Answered:
 @api.endpoint(
     "POST",
     "/api/projects/{projectId}/training/start",
-    summary="Start a run with the current configuration and labels.",
+    summary="Start a run with the current configuration, on a dataset version or the data as it is now.",
+    body=StartRequest,
+    body_optional=True,
     headers={"Idempotency-Key": "With the same key, a repeated request within 24 hours starts nothing new."},
     answers={202: SessionStarted},
 )
@@ -57,7 +60,8 @@ def start(call: Call) -> Answered:
     key = call.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= _MAX_KEY:
         raise UnprocessableError("the Idempotency-Key has 1 to 255 characters", code="bad-idempotency-key")
-    started = services().training.start(project, key, sha256(call.raw).hexdigest())
+    request_hash = sha256(call.raw).hexdigest()
+    started = services().training.start(project, key, request_hash, call.body.version_id)
     headers = {
         "Location": f"/api/projects/{project.project_id}/training/{started.session_id}/status",
         "Retry-After": str(POLL_SECONDS),
@@ -114,4 +118,5 @@ def status(call: Call) -> Answered:
     answers={200: ResultsAnswer},
 )
 def results(call: Call) -> Answered:
-    return Answered(200, ResultsAnswer.model_validate(services().runs.results(call.admitted.session)))
+    session = call.admitted.session
+    return Answered(200, ResultsAnswer.of(services().runs.results(session), session))

@@ -9,7 +9,7 @@ from ..contract.config import TrainingConfig
 from ..contract.records import Configuration, EpochMetrics, Session
 from ..contract.states import Status
 from ..services.runs import Watched
-from .base import Answer, Request, omitted
+from .base import Answer, Json, Request, omitted
 from .data import Reason
 
 
@@ -41,6 +41,17 @@ class ConfigurationAnswer(TrainingConfigure):  # type: ignore[misc,valid-type]
         )
 
 
+class StartRequest(Request):
+    """What to train on: a dataset version, or without one the data as it is now.
+
+    Splits that images were given are honoured: `train` is trained on, `val` validates, and `test` is
+    held out of both and evaluated at the end. Images without a split are trained on where others are
+    `val`; where none is, `validationSplit` of each class's images without a split validates.
+    """
+
+    version_id: str | None = None
+
+
 class SessionStarted(Answer):
     session_id: str
     status: Status
@@ -59,9 +70,24 @@ class Metrics(Answer):
     epoch_seconds: float | None = None
 
 
+class DatasetAnswer(Answer):
+    """The dataset version of a run; `hash` is its datasetHash."""
+
+    version_id: str
+    name: str | None
+    hash: str
+
+    @classmethod
+    def of(cls, session: Session) -> Self | None:
+        if session.version_id is None or session.dataset_hash is None:
+            return None
+        return cls(version_id=session.version_id, name=session.version_name, hash=session.dataset_hash)
+
+
 class SessionAnswer(Answer):
     session_id: str
     config_id: str
+    dataset: DatasetAnswer | None = None
     status: Status
     progress: Annotated[float, Field(ge=0, le=100)]
     phase: str
@@ -94,6 +120,7 @@ def _session_members(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "config_id": session.config_id,
+        "dataset": DatasetAnswer.of(session),
         "status": session.status,
         "progress": session.progress,
         "phase": session.phase,
@@ -156,14 +183,28 @@ class ArtifactAnswer(Answer):
     size_bytes: int
 
 
+class HeldOutAnswer(Answer):
+    """Figures of the best weights on the test split."""
+
+    images: int
+    accuracy: float
+    loss: float
+
+
 class ResultsAnswer(Answer):
-    """Figures of the best weights on the validation split."""
+    """Figures of the best weights on the validation split; `test` is null where no image is kept for it."""
 
     accuracy: float
     loss: float
+    test: HeldOutAnswer | None = None
     confusion_matrix: ConfusionMatrixAnswer
     per_class: list[ClassAnswer]
     misclassified: list[MistakeAnswer]
     model_details: ModelDetailsAnswer
     artifacts: list[ArtifactAnswer]
     warnings: list[str]
+    dataset: DatasetAnswer | None = omitted()
+
+    @classmethod
+    def of(cls, document: Json, session: Session) -> Self:
+        return cls.model_validate(document | {"dataset": DatasetAnswer.of(session)})

@@ -1,27 +1,24 @@
 """Configuring and starting a run."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from ..contract.config import TrainingConfig
+from ..contract.datasets import DatasetVersion
 from ..contract.errors import UnavailableError, UnprocessableError
-from ..contract.records import Configuration, Failure, Project, Session
+from ..contract.records import Configuration, Failure, Project, Session, TaskType
 from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
 from ..contract.tables import ACTIVE
-from .data_ports import Labels
-from .gallery import classes_of
 from .ports import Clock, Configurations, IdempotencyKeys, Ids, JobGateway, Sessions, Telemetry
+from .readiness import Reason, judge, unsupported
 from .times import rfc3339
+from .versions import Versions
 
 #: On top of the run's own limit: downloading before it, evaluating and exporting after it.
 JOB_MARGIN_SECONDS = 3600
-#: A class with fewer labelled images can't be both trained on and validated.
-MIN_IMAGES_A_CLASS = 2
-MIN_CLASSES = 2
 #: AWS said no, so there is no job; anything else that goes wrong leaves that open.
 SUBMIT_REFUSED = "submit-refused"
 
@@ -38,7 +35,7 @@ class Training:
         self,
         configurations: Configurations,
         sessions: Sessions,
-        labels: Labels,
+        versions: Versions,
         jobs: JobGateway,
         idempotency: IdempotencyKeys,
         telemetry: Telemetry,
@@ -47,7 +44,7 @@ class Training:
     ) -> None:
         self._configurations = configurations
         self._sessions = sessions
-        self._labels = labels
+        self._versions = versions
         self._jobs = jobs
         self._idempotency = idempotency
         self._telemetry = telemetry
@@ -77,18 +74,28 @@ class Training:
                 return current
         return self.configure(project, TrainingConfig())
 
-    def start(self, project: Project, key: str | None = None, request_hash: str = "") -> Started:
+    def start(
+        self, project: Project, key: str | None = None, request_hash: str = "", version_id: str | None = None
+    ) -> Started:
         """Starts a run; with an idempotency key, the same request again answers the same.
 
+        Args:
+            project: whose data is trained on, with its current configuration.
+            key: of the client's choice.
+            request_hash: by which a request with a key that was used for another is known.
+            version_id: a version of that data; the present data without it.
+
         Raises:
-            UnprocessableError: the data can't be trained on (`not-trainable`, with the counts), or
+            NotFoundError: there is no such version.
+            UnprocessableError: the data can't be trained on (see `readiness`; with the counts), or
                 the key was used for another request.
             ConflictError: a request with this key is still being carried out.
             UnavailableError: AWS Batch refused the job; the session is `failed`.
         """
         if key is None:
-            return self._start(project)
-        return self._once(f"start#{project.project_id}#{key}", request_hash, lambda: self._start(project))
+            return self._start(project, version_id)
+        scoped = f"start#{project.project_id}#{key}"
+        return self._once(scoped, request_hash, lambda: self._start(project, version_id))
 
     def _once(self, key: str, request_hash: str, start: Callable[[], Started]) -> Started:
         earlier = self._idempotency.begin(key, request_hash, self._clock.now())
@@ -101,8 +108,8 @@ class Training:
         self._idempotency.finish(key, {"sessionId": started.session_id, "status": started.status})
         return started
 
-    def _start(self, project: Project) -> Started:
-        self._refuse_untrainable(project)
+    def _start(self, project: Project, version_id: str | None) -> Started:
+        version = self._version(project, version_id)
         configuration = self.configuration(project)
         session = Session(
             project_id=project.project_id,
@@ -112,12 +119,25 @@ class Training:
             config=configuration.to_json(),
             status=Status.QUEUED,
             start_time=rfc3339(self._clock.now()),
+            version_id=version.version_id,
+            version_name=version.name,
+            dataset_hash=version.dataset_hash,
             active=ACTIVE,
         )
         self._sessions.add(session)
         self._submit(session)
         self._telemetry.count("SessionsStarted")
         return Started(session.session_id, session.status, replayed=False)
+
+    def _version(self, project: Project, version_id: str | None) -> DatasetVersion:
+        """The version that was asked for, or else one of the present data, which may be new."""
+        if problem := unsupported(project.task_type):
+            raise _refusal(problem)
+        if version_id is not None:
+            return _trainable(project.task_type, self._versions.get(project.project_id, version_id))
+        draft = self._versions.draft(project.project_id)
+        _trainable(project.task_type, draft.version)
+        return self._versions.keep(draft)
 
     def _submit(self, session: Session) -> None:
         seconds = session.config["maxRuntimeMinutes"] * 60 + JOB_MARGIN_SECONDS
@@ -134,31 +154,17 @@ class Training:
         if not self._sessions.set_job(session, batch_job_id):
             self._jobs.terminate(batch_job_id, "its session ended before it began")
 
-    def _refuse_untrainable(self, project: Project) -> None:
-        if project.task_type == "detection":
-            raise UnprocessableError(
-                "this version trains classification projects only", code="task-not-supported"
-            )
-        classes: Counter[str] = Counter()
-        labelled = 0
-        for label in self._labels.all(project.project_id):
-            labelled += 1
-            classes.update(classes_of(label.label))
-        if len(classes) > MAX_CLASSES:
-            raise UnprocessableError(
-                f"the labels name {len(classes)} classes; up to {MAX_CLASSES} can be trained",
-                code="too-many-classes",
-                hint="Check that the labels are classes, not names of single images.",
-            )
-        enough = [name for name, count in classes.items() if count >= MIN_IMAGES_A_CLASS]
-        if len(enough) < MIN_CLASSES:
-            raise UnprocessableError(
-                f"training needs {MIN_CLASSES} or more classes of {MIN_IMAGES_A_CLASS} labelled images each",
-                code="not-trainable",
-                hint="Upload and label more images, then start again.",
-                extra={"counts": _counts(labelled, classes)},
-            )
+
+def _trainable(task_type: TaskType, version: DatasetVersion) -> DatasetVersion:
+    """The version; where it can't be trained on, raises the first reason, with what was counted."""
+    readiness = judge(task_type, version.images, version.images, version.classes, version.splits)
+    for problem in readiness.problems:
+        # Of too many classes the list would be larger than an answer should be.
+        classes = version.classes if len(version.classes) <= MAX_CLASSES else {}
+        raise _refusal(problem, labelled=version.images, classes=classes, splits=version.splits)
+    return version
 
 
-def _counts(labelled: int, classes: Mapping[str, int]) -> dict[str, Any]:
-    return {"labelled": labelled, "classes": dict(sorted(classes.items()))}
+def _refusal(problem: Reason, **counts: Any) -> UnprocessableError:
+    extra = {"counts": counts} if counts else None
+    return UnprocessableError(problem.message, code=problem.code, hint=problem.hint, extra=extra)

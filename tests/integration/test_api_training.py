@@ -102,7 +102,7 @@ def test_start_with_the_same_key_starts_once(api: Api, trainable: str, stack: Em
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(api.call("GET", f"{trainable}/training").json["items"]) == 1
 
-    other = api.call("POST", f"{trainable}/training/start", {"other": 1}, Idempotency_Key="k1")
+    other = api.call("POST", f"{trainable}/training/start", {"versionId": "v"}, Idempotency_Key="k1")
     assert (other.status, other.problem()) == (422, "idempotency-key-reused")
     assert api.call("POST", f"{trainable}/training/start", Idempotency_Key="k2").json != first.json
 
@@ -114,7 +114,7 @@ def test_start_without_data_says_what_is_missing(api: Api) -> None:
     api.call("POST", f"{project}/data/labels", {"labels": {"0.png": "a", "1.png": "a", "2.png": "b"}})
     answer = api.call("POST", f"{project}/training/start")
     assert (answer.status, answer.problem()) == (422, "not-trainable")
-    assert answer.json["counts"] == {"labelled": 3, "classes": {"a": 2, "b": 1}}
+    assert answer.json["counts"] == {"labelled": 3, "classes": {"a": 2, "b": 1}, "splits": {}}
     assert api.call("GET", f"{project}/training").json["items"] == []
 
 

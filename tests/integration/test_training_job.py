@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from training_project import ENDLESS, NOW, TINY, Project, project_in
 
-from chalicelib.contract.objects import MANIFEST, image_key, session_key
-from chalicelib.contract.records import ImageStatus
+from chalicelib.contract.manifest import pack
+from chalicelib.contract.objects import image_key, version_key
 from chalicelib.contract.states import Phase, Status
 from chalicelib.contract.tables import ACTIVE
 from infra.local.aws import EmbeddedAws
@@ -25,10 +25,8 @@ def project(stack: EmbeddedAws, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_completed_run(project: Project) -> None:
-    """A run leaves a completed session, its epochs, a manifest, results and artifacts that fit together."""
+    """A run leaves a completed session, its epochs, results and artifacts that fit together."""
     project.add_images()
-    project.add_image(None)
-    project.add_image("day", status=ImageStatus.DELETED)
     project.add_image("single")
     project.add_session()
     assert project.run() == 0
@@ -40,11 +38,10 @@ def test_completed_run(project: Project) -> None:
     assert [metrics.epoch for metrics in history] == [1, 2]
     assert session.metrics == history[-1].to_json()
 
-    manifest = project.object(session_key(project.project_id, project.session_id, MANIFEST))
     results = json.loads(project.object(session.results_key or ""))
     details = results["modelDetails"]
-    assert len(json.loads(manifest)["images"]) == 21
-    assert details["datasetHash"] == hashlib.sha256(manifest).hexdigest()
+    assert details["datasetHash"] == session.dataset_hash
+    assert results["test"] is None
     assert (details["trainImages"], details["valImages"], details["epochsTrained"]) == (17, 4, 2)
     assert details["classes"] == results["confusionMatrix"]["classes"] == ["day", "night", "single"]
     assert [sum(row) for row in results["confusionMatrix"]["matrix"]] == [2, 2, 0]
@@ -57,6 +54,21 @@ def test_completed_run(project: Project) -> None:
         body = project.object(artifact["key"])
         assert (hashlib.sha256(body).hexdigest(), len(body)) == (artifact["sha256"], artifact["sizeBytes"])
     assert body.decode().split() == details["classes"]
+
+
+def test_given_splits_are_kept_to(project: Project) -> None:
+    """Images of `val` validate, those without a split train beside `train`, and `test` is for the end."""
+    for split, count in (("train", 3), (None, 4), ("val", 2), ("test", 5)):
+        project.add_images(count, split=split)
+    project.add_session()
+    assert project.run() == 0
+    results = json.loads(project.object(project.session.results_key or ""))
+    details = results["modelDetails"]
+    assert (details["trainImages"], details["valImages"]) == (14, 4)
+    assert [sum(row) for row in results["confusionMatrix"]["matrix"]] == [2, 2]
+    assert results["test"]["images"] == 10
+    assert 0 <= results["test"]["accuracy"] <= 1
+    assert results["test"]["loss"] > 0
 
 
 def test_stop_keeps_what_was_learnt(project: Project) -> None:
@@ -98,7 +110,7 @@ def test_stop_before_training_leaves_no_results(project: Project) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_next_attempt_goes_on_after_a_process_ended(project: Project, number: int, code: int) -> None:
-    """A reclaimed or killed process changes nothing more; the next attempt trains the same manifest."""
+    """A reclaimed or killed process changes nothing more; the next attempt trains on the same data."""
     project.add_images()
     project.add_session(ENDLESS)
     process = project.start()
@@ -107,12 +119,11 @@ def test_next_attempt_goes_on_after_a_process_ended(project: Project, number: in
     assert process.wait(30) == code
     assert (project.session.status, project.session.active) == (Status.RUNNING, ACTIVE)
 
-    manifest = project.object(session_key(project.project_id, project.session_id, MANIFEST))
-    project.add_image("late")
     project.set(Config=TINY.resolved().to_json())
     assert project.run(attempt=2) == 0
     assert (project.session.status, project.session.attempt) == (Status.COMPLETED, 2)
-    assert project.object(session_key(project.project_id, project.session_id, MANIFEST)) == manifest
+    details = json.loads(project.object(project.session.results_key or ""))["modelDetails"]
+    assert details["datasetHash"] == project.session.dataset_hash
 
 
 def test_replaced_attempt_ends_without_a_trace(project: Project) -> None:
@@ -146,9 +157,31 @@ def test_missing_weights_fail_the_run(project: Project) -> None:
     assert "pretrained=false" in (session.failure_reason or {})["message"]
 
 
-def _no_labels(project: Project) -> None:
-    project.add_image(None)
+def _no_images(project: Project) -> None:
     project.add_session()
+
+
+def _no_dataset(project: Project) -> None:
+    project.add_images(2)
+    project.add_session(dataset_hash=None, version_id=None)
+
+
+def _missing_manifest(project: Project) -> None:
+    project.add_session(dataset_hash="0" * 64)
+
+
+def _other_manifest(project: Project) -> None:
+    project.add_images(2)
+    project.add_session()
+    key = version_key(project.project_id, project.session.dataset_hash or "")
+    project.s3.put_object(Bucket=project.bucket, Key=key, Body=pack([]).content)
+
+
+def _corrupt_manifest(project: Project) -> None:
+    project.add_images(2)
+    project.add_session()
+    key = version_key(project.project_id, project.session.dataset_hash or "")
+    project.s3.put_object(Bucket=project.bucket, Key=key, Body=project.object(key)[:-40])
 
 
 def _missing_object(project: Project) -> None:
@@ -166,7 +199,11 @@ def _corrupt_config(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arrange", "code", "words"),
     [
-        (_no_labels, "no-trainable-data", "no labelled image"),
+        (_no_images, "no-trainable-data", "No image with a label"),
+        (_no_dataset, "no-dataset", "Start again"),
+        (_missing_manifest, "missing-object", "manifest"),
+        (_other_manifest, "corrupt-manifest", "has the hash"),
+        (_corrupt_manifest, "corrupt-manifest", "can't be read"),
         (_missing_object, "missing-object", "/images/"),
         (_corrupt_config, "corrupt-config", "depth"),
     ],

@@ -20,10 +20,11 @@ from PIL import Image as PilImage
 from chalicelib.contract.attributes import from_item, marshal, to_item
 from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.ids import ulid
-from chalicelib.contract.objects import image_key
-from chalicelib.contract.records import EpochMetrics, Image, ImageStatus, Label, Session
+from chalicelib.contract.manifest import Entry, pack
+from chalicelib.contract.objects import image_key, version_key
+from chalicelib.contract.records import EpochMetrics, Session
 from chalicelib.contract.states import Status
-from chalicelib.contract.tables import ACTIVE, IMAGES, LABELS, METRICS, SESSIONS
+from chalicelib.contract.tables import ACTIVE, METRICS, SESSIONS
 from infra.local.aws import EmbeddedAws
 from training_job.aws import Clients
 from training_job.config import JobEnvironment
@@ -52,6 +53,7 @@ class Project:
     project_id: str = field(default_factory=lambda: ulid(1))
     session_id: str = field(default_factory=lambda: ulid(2))
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.prefix, self.bucket = self.stack.outputs["TablePrefix"], self.stack.outputs["Bucket"]
@@ -60,30 +62,35 @@ class Project:
     def put(self, table: str, record: Any) -> None:
         self.dynamodb.put_item(TableName=self.prefix + table, Item=to_item(record))
 
-    def add_image(self, label: str | None, **attributes: Any) -> str:
+    def add_image(self, label: str, **attributes: Any) -> str:
         """A noisy image, bright for "day" and dark for anything else."""
         image_id, body = ulid(3), _png(200 if label == "day" else 50)
-        key = image_key(self.project_id, image_id)
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
-        image = Image(
-            project_id=self.project_id, image_id=image_id, status=ImageStatus.ACCEPTED, upload_time=NOW,
-            file_name=f"{image_id}.png", file_path=key, sha256=hashlib.sha256(body).hexdigest(),
+        self.s3.put_object(Bucket=self.bucket, Key=image_key(self.project_id, image_id), Body=body)
+        entry = Entry(
+            image_id=image_id, file_name=f"{image_id}.png", label=label, size_bytes=len(body),
+            sha256=hashlib.sha256(body).hexdigest(), width=20, height=24,
         )  # fmt: skip
-        self.put(IMAGES, replace(image, **attributes))
-        if label:
-            self.put(LABELS, Label(
-                project_id=self.project_id, label_id=image_id, image_id=image_id, label=label, updated_at=NOW,
-            ))  # fmt: skip
+        self.entries.append(replace(entry, **attributes))
         return image_id
 
-    def add_images(self, count: int = 10) -> None:
+    def add_images(self, count: int = 10, **attributes: Any) -> None:
+        """As many of each of two classes."""
         for index in range(2 * count):
-            self.add_image(("day", "night")[index % 2])
+            self.add_image(("day", "night")[index % 2], **attributes)
+
+    def add_version(self) -> str:
+        """The manifest of the images so far, as Lambda writes it; returns its hash."""
+        packed = pack(sorted(self.entries, key=lambda entry: entry.image_id))
+        key = version_key(self.project_id, packed.dataset_hash)
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=packed.content)
+        return packed.dataset_hash
 
     def add_session(self, config: TrainingConfig = TINY, **attributes: Any) -> None:
+        """A session on the images so far."""
         session = Session(
             project_id=self.project_id, session_id=self.session_id, user_id="u", config_id="c",
             config=config.resolved().to_json(), status=Status.QUEUED, start_time=NOW, active=ACTIVE,
+            version_id=ulid(4), dataset_hash=self.add_version(),
         )  # fmt: skip
         self.put(SESSIONS, replace(session, **attributes))
 
@@ -171,10 +178,13 @@ def _png(brightness: int) -> bytes:
 
 
 @contextmanager
-def project_in(stack: EmbeddedAws, folder: Path) -> Iterator[Project]:
-    """A new project; at the end its processes are gone, and this one's handler of SIGTERM is back."""
+def project_in(stack: EmbeddedAws, folder: Path, *ids: str) -> Iterator[Project]:
+    """A new project, or the one that the ids of it and of its session name.
+
+    At the end its processes are gone, and this one's handler of SIGTERM is back.
+    """
     handler = signal.getsignal(signal.SIGTERM)
-    project = Project(stack, folder)
+    project = Project(stack, folder, *ids)
     try:
         yield project
     finally:

@@ -6,10 +6,16 @@ import pytest
 
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.config import TrainingConfig
-from chalicelib.contract.errors import ConflictError, UnavailableError, UnprocessableError
+from chalicelib.contract.errors import (
+    ConflictError,
+    NotFoundError,
+    UnavailableError,
+    UnprocessableError,
+)
+from chalicelib.contract.objects import version_key
 from chalicelib.contract.states import Status
 from tests.fakes import FakeJobs, fake_ports
-from tests.support import make_label, new_id
+from tests.support import make_image, make_label, new_id
 
 REFUSED = UnavailableError("the queue is disabled", code="submit-refused")
 LOST = UnavailableError("AWS didn't answer")
@@ -24,12 +30,20 @@ class World:
         self.project = self.services.projects.create("U", "cats", "", "classification")
         self.label("cat", "cat", "dog", "dog")
 
-    def label(self, *classes: str) -> None:
+    def label(self, *classes: str, split: str | None = None) -> None:
+        """Images of these classes, instead of those before."""
+        self.ports.images.rows.clear()
         self.ports.labels.rows.clear()
-        self.ports.labels.put([make_label(self.project.project_id, new_id(), each) for each in classes])
+        self.add(*classes, split=split)
 
-    def start(self, key: str | None = None, request_hash: str = "h"):
-        return self.services.training.start(self.project, key, request_hash)
+    def add(self, *classes: str, split: str | None = None) -> None:
+        for each in classes:
+            image = make_image(self.project.project_id, split=split)
+            assert self.ports.images.accept(image) is None
+            self.ports.labels.put([make_label(self.project.project_id, image.image_id, each)])
+
+    def start(self, key: str | None = None, request_hash: str = "h", version_id: str | None = None):
+        return self.services.training.start(self.project, key, request_hash, version_id)
 
     @property
     def sessions(self) -> list:
@@ -90,6 +104,70 @@ def test_data_that_cannot_be_trained_on_is_refused_with_counts(world, classes):
         world.start()
     assert refused.value.code == "not-trainable"
     assert refused.value.extra["counts"]["labelled"] == len(classes)
+    assert world.sessions == list(world.ports.versions.rows) == list(world.ports.store.objects) == []
+
+
+def test_labels_without_their_images_are_not_counted(world):
+    """A label that is stored while its image is deleted makes no data set trainable."""
+    world.label("cat", "cat", "dog")
+    world.ports.labels.put([make_label(world.project.project_id, new_id(), "dog")])
+    with pytest.raises(UnprocessableError) as refused:
+        world.start()
+    assert refused.value.extra["counts"]["classes"] == {"cat": 2, "dog": 1}
+
+
+@pytest.mark.parametrize(
+    ("split", "code"), [("train", "no-validation-images"), ("val", "no-training-images")]
+)
+def test_splits_that_leave_nothing_are_refused(world, split, code):
+    """No image is moved across a split that it was given, so that the others must leave something."""
+    world.label("cat", "cat", "dog", "dog", split=split)
+    with pytest.raises(UnprocessableError) as refused:
+        world.start()
+    assert (refused.value.code, refused.value.extra["counts"]["splits"]) == (code, {split: 4})
+    assert refused.value.hint
+    world.add("cat", "dog")
+    world.start()
+
+
+def test_a_session_names_the_data_that_it_trains_on(world):
+    """The present data becomes a version without a name, whose manifest is stored before the session."""
+    world.start()
+    [session], [version] = world.sessions, world.ports.versions.rows.values()
+    assert (session.version_id, session.dataset_hash) == (version.version_id, version.dataset_hash)
+    assert version.name is session.version_name is None
+    assert version_key(session.project_id, session.dataset_hash) in world.ports.store.objects
+
+
+def test_the_same_data_is_one_version(world):
+    """A second start on unchanged data makes no version; one on other data does."""
+    for _ in range(2):
+        world.start()
+    assert len({each.version_id for each in world.sessions}) == len(world.ports.versions.rows) == 1
+    world.add("bird")
+    world.start()
+    assert len({each.dataset_hash for each in world.sessions}) == len(world.ports.versions.rows) == 2
+
+
+def test_an_earlier_version_can_be_trained_on(world):
+    """The session names the version that was asked for, with its name, whatever the data is now."""
+    version = world.services.versions.create(world.project.project_id, "first", None)
+    world.label("cat")
+    world.start(version_id=version.version_id)
+    [session] = world.sessions
+    assert (session.version_name, session.dataset_hash) == ("first", version.dataset_hash)
+
+
+def test_the_version_is_judged_and_not_the_present_data(world):
+    """A version that can't be trained on is refused though the project's data now could be."""
+    world.label("cat")
+    version = world.services.versions.create(world.project.project_id, "first", None)
+    world.label("cat", "cat", "dog", "dog")
+    with pytest.raises(UnprocessableError) as refused:
+        world.start(version_id=version.version_id)
+    assert refused.value.code == "not-trainable"
+    with pytest.raises(NotFoundError):
+        world.start(version_id=new_id())
     assert world.sessions == []
 
 
@@ -108,6 +186,7 @@ def test_detection_is_not_trained(world):
     with pytest.raises(UnprocessableError) as refused:
         world.start()
     assert refused.value.code == "task-not-supported"
+    assert not world.ports.versions.rows
 
 
 def test_the_same_key_starts_once(world):

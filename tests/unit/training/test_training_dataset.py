@@ -8,21 +8,21 @@ from PIL import Image
 from tiny import make_entries
 
 from chalicelib.contract.errors import TrainingError
+from chalicelib.contract.manifest import Entry
 from training_job.dataset import decode, load_dataset, load_splits
-from training_job.manifest import Entry
-from training_job.split import Split
+from training_job.split import Split, split_of
 
 [ENTRY] = make_entries("a")
 
 
 @dataclass(frozen=True)
-class FakeObjects:
-    """A bucket in a dictionary."""
+class FakeImages:
+    """Images in a dictionary, by id."""
 
     bodies: dict[str, bytes]
 
-    def get(self, key: str) -> bytes:
-        return self.bodies[key]
+    def get(self, image_id: str) -> bytes:
+        return self.bodies[image_id]
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -76,11 +76,12 @@ def test_unreadable_image_is_named(body: bytes) -> None:
     assert caught.value.code == "unreadable-image"
 
 
-def stored(count: int) -> tuple[FakeObjects, list[Entry]]:
-    bodies = {f"k{index}": encoded(Image.new("L", (8, 8), index)) for index in range(count)}
+def stored(count: int) -> tuple[FakeImages, list[Entry]]:
+    """Images of one grey level each, which counts up."""
     entries = make_entries(*("ab"[index % 2] for index in range(count)))
-    return FakeObjects(bodies), [
-        replace(e, sha256=hashlib.sha256(bodies[e.key]).hexdigest()) for e in entries
+    bodies = {e.image_id: encoded(Image.new("L", (8, 8), index)) for index, e in enumerate(entries)}
+    return FakeImages(bodies), [
+        replace(e, sha256=hashlib.sha256(bodies[e.image_id]).hexdigest()) for e in entries
     ]
 
 
@@ -95,20 +96,37 @@ def test_each_image_lands_in_its_own_row() -> None:
 def test_changed_object_is_refused() -> None:
     """Bytes other than those that were uploaded are not trained on."""
     objects, entries = stored(3)
-    objects.bodies["k1"] = objects.bodies["k2"]
+    objects.bodies[entries[1].image_id] = objects.bodies[entries[2].image_id]
     with pytest.raises(TrainingError, match=r"1\.png") as caught:
         load_dataset(objects, entries, ["a", "b"], 4, lambda: None)  # type: ignore[arg-type]
     assert caught.value.code == "changed-object"
 
 
-def test_progress_of_both_splits_counts_up_to_one() -> None:
-    """Progress is told after each image, over both splits, each of its own size."""
+def test_progress_of_all_splits_counts_up_to_one() -> None:
+    """Progress is told after each image, over the three splits, each of its own size."""
     objects, entries = stored(4)
     shares: list[float] = []
-    split = Split(tuple(entries[:3]), tuple(entries[3:]))
-    train, val = load_splits(objects, split, ["a", "b"], (5, 4), shares.append)  # type: ignore[arg-type]
+    split = Split(tuple(entries[:2]), tuple(entries[2:3]), tuple(entries[3:]))
+    parts = load_splits(objects, split, ["a", "b"], (5, 4), shares.append)  # type: ignore[arg-type]
     assert shares == [0.25, 0.5, 0.75, 1.0]
-    assert (train.images.shape, val.images.shape) == ((3, 5, 5, 3), (1, 4, 4, 3))
+    assert [part.images.shape for part in parts] == [(2, 5, 5, 3), (1, 4, 4, 3), (1, 4, 4, 3)]
+
+
+def test_no_image_of_the_test_split_is_trained_on_or_validated_with() -> None:
+    """The pixels of images that are kept for `test` are in the third data set alone."""
+    objects, entries = stored(30)
+    given = [replace(e, split="test" if index % 5 == 2 else None) for index, e in enumerate(entries)]
+    split = split_of(given, share=0.3, seed=0)
+    train, val, test = load_splits(
+        objects,  # type: ignore[arg-type]
+        split,
+        ["a", "b"],
+        (4, 4),
+        lambda _: None,
+    )
+    greys = [set(part.images[:, 0, 0, 0].tolist()) for part in (train, val, test)]
+    assert greys[2] == set(range(2, 30, 5))
+    assert greys[0] | greys[1] == set(range(30)) - greys[2]
 
 
 def test_failing_callback_ends_the_download() -> None:

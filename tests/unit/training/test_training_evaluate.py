@@ -7,7 +7,15 @@ from tiny import CPU, make_config, make_dataset, make_entries
 from torch import nn
 
 from training_job import evaluate
-from training_job.evaluate import accuracy_of, class_figures, confusion_matrix, loss_of, mistakes, predict
+from training_job.evaluate import (
+    accuracy_of,
+    class_figures,
+    confusion_matrix,
+    held_out,
+    loss_of,
+    mistakes,
+    predict,
+)
 from training_job.loader import EvalLoader
 
 
@@ -15,6 +23,14 @@ def test_confusion_matrix_by_hand() -> None:
     """Rows are true classes and columns predicted ones."""
     matrix = confusion_matrix(torch.tensor([1, 1, 0, 2]), torch.tensor([1, 0, 0, 0]), 3)
     assert matrix.tolist() == [[1, 1, 1], [0, 1, 0], [0, 0, 0]]
+
+
+def test_held_out_figures_by_hand() -> None:
+    """Of three images one is taken for another class; the loss is in nats."""
+    logits = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    figures = held_out(logits, torch.tensor([0, 0, 1]))
+    assert (figures.images, figures.accuracy) == (3, pytest.approx(2 / 3))
+    assert figures.loss == pytest.approx(np.log(2))
 
 
 def test_class_figures_by_hand() -> None:

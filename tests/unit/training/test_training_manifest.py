@@ -1,96 +1,66 @@
-import hashlib
-from dataclasses import replace
-from random import Random
+"""The manifest as a run reads it."""
+
+from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tiny import make_entries
 
 from chalicelib.contract.errors import TrainingError
-from training_job.manifest import Manifest
-from training_job.split import split_warnings, stratified_split
+from chalicelib.contract.manifest import Entry, pack
+from chalicelib.contract.objects import version_key
+from training_job.manifest import ManifestRepository, class_of
 
-LABELS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=60)
-
-
-@given(LABELS, st.randoms())
-def test_hash_does_not_depend_on_order(labels: list[str], random: Random) -> None:
-    """The same images have the same hash in whatever order the tables gave them."""
-    entries = make_entries(*labels)
-    shuffled = random.sample(entries, len(entries))
-    assert Manifest.of(shuffled).dataset_hash == Manifest.of(entries).dataset_hash
+BOXES = [{"label": "cat", "box": [0, 0, 1, 1]}]
 
 
-def test_hash_changes_with_a_label() -> None:
-    """Another label of one image is another data set."""
-    assert (
-        Manifest.of(make_entries("a", "b")).dataset_hash != Manifest.of(make_entries("a", "c")).dataset_hash
-    )
+@dataclass(frozen=True)
+class FakeObjects:
+    """A bucket in a dictionary."""
+
+    bodies: dict[str, bytes]
+
+    def find(self, key: str) -> bytes | None:
+        return self.bodies.get(key)
 
 
-def test_stored_manifest_is_the_same() -> None:
-    """A later attempt reads back what the first one stored, and its hash is that of the bytes."""
-    manifest = Manifest.of(make_entries("a", "é", "a"))
-    assert Manifest.from_bytes(manifest.to_bytes()) == manifest
-    assert manifest.dataset_hash == hashlib.sha256(manifest.to_bytes()).hexdigest()
+def stored(entries: list[Entry], *, under: str | None = None) -> tuple[ManifestRepository, str]:
+    """A bucket with a manifest, under its own hash unless another is given."""
+    packed = pack(entries)
+    dataset_hash = under or packed.dataset_hash
+    objects = FakeObjects({version_key("P", dataset_hash): packed.content})
+    return ManifestRepository(objects, "P"), dataset_hash  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("labels", "words"), [("", "no labelled image"), ("aaa", "one class"), ("abc", "one image only")]
-)
-def test_untrainable_data_is_refused(labels: str, words: str) -> None:
-    """No label, one class, or nothing to validate with: each ends with its own sentence."""
-    with pytest.raises(TrainingError, match=words) as caught:
-        Manifest.of(make_entries(*labels)).check()
-    assert caught.value.code == "no-trainable-data"
+def test_a_manifest_is_read_by_its_hash() -> None:
+    """Every entry comes back in order, with the hash that the session names."""
+    entries = make_entries("b", "é", "b")
+    manifests, dataset_hash = stored(entries)
+    manifest = manifests.get(dataset_hash)
+    assert (list(manifest.entries), manifest.dataset_hash) == (entries, dataset_hash)
+    assert manifest.class_names == ["b", "é"]
 
 
-def test_smallest_trainable_data() -> None:
-    """Two classes of which one has two images can be trained on."""
-    Manifest.of(make_entries("a", "a", "b")).check()
+def test_boxes_are_passed_over() -> None:
+    """An image whose label is a list of boxes has no class: it is not trained on."""
+    plain, boxed = make_entries("a", "b")
+    manifests, dataset_hash = stored([plain, replace(boxed, label=BOXES)])
+    assert manifests.get(dataset_hash).entries == (plain,)
+    with pytest.raises(TypeError, match=boxed.image_id):
+        class_of(replace(boxed, label=BOXES))
 
 
-@settings(deadline=None)
-@given(LABELS, st.floats(0.01, 0.5), st.integers(0, 2**32 - 1))
-def test_split_is_stratified(labels: list[str], share: float, seed: int) -> None:
-    """Each image is in one split; each class of two or more is in both, with about its share."""
-    entries = make_entries(*labels)
-    split = stratified_split(entries, share=share, seed=seed)
-    assert sorted(e.image_id for e in split.train + split.val) == [e.image_id for e in entries]
-    for name in set(labels):
-        total, kept = labels.count(name), sum(entry.label == name for entry in split.val)
-        assert kept == 0 if total == 1 else 1 <= kept < total
-        assert abs(kept - total * share) <= 1
+@pytest.mark.parametrize("wanted", ["0" * 64, None])
+def test_a_session_without_its_manifest_says_so(wanted: str | None) -> None:
+    """No hash in the session, or no object of that hash: each has its code."""
+    manifests, _ = stored(make_entries("a"))
+    with pytest.raises(TrainingError, match="Start again") as caught:
+        manifests.get(wanted)
+    assert caught.value.code == ("missing-object" if wanted else "no-dataset")
 
 
-@given(LABELS, st.randoms())
-def test_split_depends_on_seed_and_ids_only(labels: list[str], random: Random) -> None:
-    """The order in which the images come changes nothing."""
-    entries = make_entries(*labels)
-    shuffled = random.sample(entries, len(entries))
-    assert stratified_split(shuffled, share=0.3, seed=1) == stratified_split(entries, share=0.3, seed=1)
-
-
-def test_split_changes_with_the_seed() -> None:
-    """Another seed validates with other images."""
-    entries = make_entries(*"ab" * 30)
-    assert stratified_split(entries, share=0.3, seed=1) != stratified_split(entries, share=0.3, seed=2)
-
-
-def test_small_classes_are_warned_of() -> None:
-    """Classes of one image and of a few are named, others are not."""
-    single, few = split_warnings(make_entries("one", *["few"] * 3, *["many"] * 10))
-    assert "one image only: one" in single
-    assert "rough: few" in few
-
-
-def test_split_of_the_same_data_is_the_same_in_another_project() -> None:
-    """Images are told apart by their bytes: other ids, as after another upload, change nothing."""
-    entries = [
-        replace(entry, sha256=f"hash {index}") for index, entry in enumerate(make_entries(*"aabb" * 10))
-    ]
-    again = [replace(entry, image_id=f"9{entry.image_id[1:]}") for entry in reversed(entries)]
-    splits = (stratified_split(each, share=0.2, seed=3) for each in (entries, again))
-    first, second = ({entry.sha256 for entry in split.val} for split in splits)
-    assert first == second
+def test_another_manifest_than_the_sessions_is_refused() -> None:
+    """An object whose lines have another hash than its key is never trained on."""
+    manifests, dataset_hash = stored(make_entries("a"), under="1" * 64)
+    with pytest.raises(TrainingError, match="has the hash") as caught:
+        manifests.get(dataset_hash)
+    assert caught.value.code == "corrupt-manifest"

@@ -3,9 +3,9 @@
 import torch
 
 from chalicelib.contract.config import TrainingConfig
+from chalicelib.contract.manifest import Entry
 from training_job.dataset import Dataset
 from training_job.loader import EvalLoader, TrainLoader
-from training_job.manifest import Entry
 from training_job.model import Classifier, build_model
 from training_job.presets import Preset
 
@@ -14,8 +14,9 @@ CPU = torch.device("cpu")
 
 def make_entries(*labels: str) -> list[Entry]:
     """One entry a label, with ids that count up."""
+    size = {"size_bytes": 5, "width": 8, "height": 8}
     return [
-        Entry(image_id=f"{index:026d}", label=label, key=f"k{index}", file_name=f"{index}.png", sha256="")
+        Entry(image_id=f"{index:026d}", label=label, file_name=f"{index}.png", sha256="", **size)
         for index, label in enumerate(labels)
     ]
 

@@ -1,0 +1,152 @@
+"""Which image trains, which validates, and which waits for the end."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import make_entries
+
+from chalicelib.contract.errors import TrainingError
+from chalicelib.contract.manifest import Entry
+from training_job.split import Split, split_of, split_warnings, stratified_split
+
+LABELS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=60)
+SPLITS = ("train", "val", "test", None)
+GIVEN = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(SPLITS)), max_size=60)
+
+
+def with_splits(pairs: Iterable[tuple[str, str | None]]) -> list[Entry]:
+    """An entry for each label and split."""
+    pairs = list(pairs)
+    entries = make_entries(*(label for label, _ in pairs))
+    return [replace(each, split=split) for each, (_, split) in zip(entries, pairs, strict=True)]  # type: ignore[arg-type]
+
+
+def numbers(entries: Iterable[Entry]) -> list[int]:
+    return [int(each.image_id) for each in entries]
+
+
+@settings(deadline=None)
+@given(LABELS, st.floats(0.01, 0.5), st.integers(0, 2**32 - 1))
+def test_split_is_stratified(labels: list[str], share: float, seed: int) -> None:
+    """Each image is in one split; each class of two or more is in both, with about its share."""
+    entries = make_entries(*labels)
+    split = split_of(entries, share=share, seed=seed)
+    assert sorted(e.image_id for e in split.train + split.val) == [e.image_id for e in entries]
+    for name in set(labels):
+        total, kept = labels.count(name), sum(entry.label == name for entry in split.val)
+        assert kept == 0 if total == 1 else 1 <= kept < total
+        assert abs(kept - total * share) <= 1
+
+
+@given(LABELS, st.randoms())
+def test_split_depends_on_seed_and_ids_only(labels: list[str], random: Random) -> None:
+    """The order in which the images come changes nothing."""
+    entries = make_entries(*labels)
+    shuffled = random.sample(entries, len(entries))
+    assert split_of(shuffled, share=0.3, seed=1) == split_of(entries, share=0.3, seed=1)
+
+
+def test_split_changes_with_the_seed() -> None:
+    """Another seed validates with other images."""
+    entries = make_entries(*"ab" * 30)
+    assert split_of(entries, share=0.3, seed=1) != split_of(entries, share=0.3, seed=2)
+
+
+def test_split_of_known_bytes_and_seed_never_changes() -> None:
+    """A later release validates with the same images, so that its figures can be compared."""
+    entries = [replace(each, sha256=f"{n:064x}") for n, each in enumerate(make_entries(*"ab" * 10))]
+    assert numbers(split_of(entries, share=0.2, seed=7).val) == [3, 11, 12, 16]
+
+
+def test_split_of_the_same_data_is_the_same_in_another_project() -> None:
+    """Images are told apart by their bytes: other ids, as after another upload, change nothing."""
+    entries = [
+        replace(entry, sha256=f"hash {index}") for index, entry in enumerate(make_entries(*"aabb" * 10))
+    ]
+    again = [replace(entry, image_id=f"9{entry.image_id[1:]}") for entry in reversed(entries)]
+    splits = (split_of(each, share=0.2, seed=3) for each in (entries, again))
+    first, second = ({entry.sha256 for entry in split.val} for split in splits)
+    assert first == second
+
+
+@settings(deadline=None)
+@given(GIVEN)
+def test_no_image_leaves_the_split_that_it_was_given(pairs: list[tuple[str, str | None]]) -> None:
+    """Whatever splits were given, each image is in its own, and every image in exactly one."""
+    split = split_of(with_splits(pairs), share=0.2, seed=0)
+    parts = {"train": split.train, "val": split.val, "test": split.test}
+    for name, entries in parts.items():
+        assert {each.split for each in entries} <= {name, None}
+        assert numbers(entries) == sorted(numbers(entries))
+    assert sorted(numbers(split.train + split.val + split.test)) == list(range(len(pairs)))
+    assert {each.split for each in split.test} <= {"test"}
+
+
+def test_images_without_a_split_train_where_val_was_given() -> None:
+    """Nothing is added to a validation split that the project has chosen."""
+    split = split_of(with_splits([("a", "val"), ("a", None), ("b", None), ("b", "train")]), share=0.5, seed=0)
+    assert (numbers(split.train), numbers(split.val)) == ([1, 2, 3], [0])
+
+
+def test_validation_is_taken_from_images_without_a_split() -> None:
+    """Where none is `val`, those that are `train` by hand stay, and the others give their share by class."""
+    hand, free = [("a", "train"), ("b", "train")] * 5, [("a", None), ("b", None)] * 10
+    split = split_of(with_splits(hand + free), share=0.2, seed=0)
+    assert len(split.val) == 4
+    assert sorted(str(each.label) for each in split.val) == ["a", "a", "b", "b"]
+    assert set(numbers(split.train)) >= set(range(10))
+
+
+def test_a_single_free_image_validates_a_class_that_is_trained_on() -> None:
+    """A class with images of `train` needs no second free one."""
+    entries = with_splits([("a", "train"), ("a", None), ("b", "train"), ("b", "train")])
+    assert numbers(split_of(entries, share=0.2, seed=0).val) == [1]
+
+
+def test_the_test_split_changes_no_other() -> None:
+    """Without the images of `test` the same images train and validate."""
+    rest = with_splits([("ab"[n % 2], None) for n in range(20)])
+    held = [replace(each, image_id=f"9{each.image_id[1:]}", split="test") for each in rest[:6]]
+    whole, alone = (split_of(each, share=0.3, seed=5) for each in (rest + held, rest))
+    assert (whole.train, whole.val) == (alone.train, alone.val)
+    assert whole.test == tuple(held)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ([], "left to train on"),
+        ([("a", "test"), ("b", "val")], "left to train on"),
+        ([("a", None)] * 3, "one class"),
+        ([("a", "train"), ("b", "val"), ("b", "test")], "one class"),
+        ([("a", None), ("b", None), ("c", None)], "validate with"),
+        ([("a", "train"), ("b", "train")], "validate with"),
+    ],
+)
+def test_untrainable_data_is_refused(pairs: list[tuple[str, str | None]], words: str) -> None:
+    """Nothing to train on, one class, or nothing to validate with: each ends with its own sentence."""
+    with pytest.raises(TrainingError, match=words) as caught:
+        split_of(with_splits(pairs), share=0.2, seed=0).check()
+    assert caught.value.code == "no-trainable-data"
+
+
+def test_smallest_trainable_data() -> None:
+    """Two classes of which one has two images can be trained on."""
+    split_of(make_entries("a", "a", "b"), share=0.2, seed=0).check()
+
+
+def test_small_classes_are_warned_of() -> None:
+    """Classes that lack a split and classes of a few images are named, others are not."""
+    labels = ["one", *["few"] * 3, *["many"] * 10]
+    split = stratified_split(make_entries(*labels), share=0.2, seed=0)
+    unknown = replace(make_entries("unknown")[0], split="test")
+    untrained, unvalidated, few = split_warnings(Split(split.train, split.val, (unknown,)))
+    assert "Not trained" in untrained
+    assert untrained.endswith(": unknown.")
+    assert "Not validated" in unvalidated
+    assert unvalidated.endswith(": one.")
+    assert "rough: few." in few
