@@ -1,6 +1,6 @@
 """Users, logins and projects in DynamoDB, and the read that admits a request."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from ..contract.tables import (
     PROJECTS,
     PROJECTS_BY_USER,
     REFRESH_MARKER,
+    REMOVING,
+    REMOVING_PROJECTS,
     SESSIONS,
     USERNAME_MARKER,
     USERS,
@@ -126,6 +128,17 @@ class DynamoProjects:
 
     def delete(self, project_id: str, deleted_at: str) -> None:
         is_there = "attribute_exists(#ProjectID) AND attribute_not_exists(#DeletedAt)"
-        self._tables.update(
-            PROJECTS, {"ProjectID": project_id}, "SET #DeletedAt = :at", is_there, {"at": deleted_at}
+        change, values = (
+            "SET #DeletedAt = :at, #Removing = :removing",
+            {"at": deleted_at, "removing": REMOVING},
         )
+        self._tables.update(PROJECTS, {"ProjectID": project_id}, change, is_there, values)
+
+    def removing(self) -> Iterator[Project]:
+        condition, values = "#Removing = :removing", {"removing": REMOVING}
+        found = self._tables.query(PROJECTS, condition, values, index=REMOVING_PROJECTS)
+        return (from_item(Project, each) for each in found)
+
+    def forget(self, project_id: str) -> None:
+        # Without a condition: a deleted project never comes back.
+        self._tables.delete(PROJECTS, {"ProjectID": project_id})

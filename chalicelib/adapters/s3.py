@@ -1,16 +1,18 @@
 """The one bucket: images, thumbnails and what runs leave behind."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
 from ..contract.errors import RejectedImageError, UnavailableError
-from ..services.ports import PostPolicy
+from ..services.ports import PostPolicy, StoredObject
 from .aws import Aws, error_code, unavailable
 
-_DELETES_A_CALL = 1000
+_A_CALL = 1000
+_WORKERS = 8
 _GONE = {"NoSuchKey", "404"}
 
 
@@ -63,10 +65,42 @@ class S3ObjectStore:
 
     def delete(self, keys: Iterable[str]) -> None:
         objects = [{"Key": each} for each in keys]
+        chunks = [objects[start : start + _A_CALL] for start in range(0, len(objects), _A_CALL)]
+        if chunks:
+            with ThreadPoolExecutor(min(_WORKERS, len(chunks))) as pool:
+                for errors in pool.map(self._delete, chunks):
+                    if errors:
+                        raise UnavailableError(f"S3 did not delete {errors} objects", retry_after_seconds=5)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        pages = self._aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
         with unavailable():
-            for start in range(0, len(objects), _DELETES_A_CALL):
-                chunk = objects[start : start + _DELETES_A_CALL]
-                delete = {"Objects": chunk, "Quiet": True}
-                answer = self._aws.s3.delete_objects(Bucket=self._bucket, Delete=delete)
-                if errors := answer.get("Errors"):
-                    raise UnavailableError(f"S3 did not delete {len(errors)} objects", retry_after_seconds=5)
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    yield StoredObject(each["Key"], each["Size"], each["LastModified"])
+
+    def abort_uploads(self, prefix: str) -> int:
+        pages = self._aws.s3.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        count = 0
+        with unavailable():
+            for each in (upload for page in pages for upload in page.get("Uploads", ())):
+                self._abort(each["Key"], each["UploadId"])
+                count += 1
+        return count
+
+    def _delete(self, objects: Sequence[Mapping[str, str]]) -> int:
+        """How many of up to 1,000 objects were not deleted."""
+        with unavailable():
+            answer = self._aws.s3.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+            )
+        return len(answer.get("Errors", ()))
+
+    def _abort(self, key: str, upload_id: str) -> None:
+        try:
+            self._aws.s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+        except ClientError as error:
+            if error_code(error) != "NoSuchUpload":  # it ended at this moment
+                raise

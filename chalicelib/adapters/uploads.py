@@ -14,7 +14,7 @@ class DynamoUploads:
         self._tables = tables
 
     def add(self, upload: Upload, name_parts: Sequence[bytes], refused: Sequence[Image]) -> None:
-        # Without a condition: nobody else has these ids yet.
+        # Without a condition: nobody else has these ids, but a repeat with the same content.
         self._tables.put_many(IMAGES, [to_item(each) for each in refused])
         for part, names in enumerate(name_parts):
             key = image_row(upload.project_id, _part(upload, part))
@@ -25,6 +25,15 @@ class DynamoUploads:
     def get(self, project_id: str, upload_id: str) -> Upload | None:
         item = self._tables.get(IMAGES, image_row(project_id, UPLOAD_MARKER + upload_id))
         return from_item(Upload, item) if item else None
+
+    def extend(self, upload: Upload, closes_at: str) -> bool:
+        return self._tables.update(
+            IMAGES,
+            image_row(upload.project_id, upload.image_id),
+            "SET #ClosesAt = :at",
+            "attribute_exists(#ImageID) AND #ClosesAt <= :at",
+            {"at": closes_at},
+        )
 
     def names(self, upload: Upload, part: int) -> bytes:
         item = self._tables.get(IMAGES, image_row(upload.project_id, _part(upload, part)))

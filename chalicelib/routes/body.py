@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from multipart import MultipartError, MultipartParser, ParserLimitReached, parse_options_header
 
 from ..contract.errors import MalformedError, TooLargeError
-from ..services.uploads import SentFile
+from ..services.direct_uploads import SentFile
 
 #: Lambda takes 6 MB a request, and base64 makes four bytes of three.
 MAX_MULTIPART_BYTES = 4_500_000

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from ..contract.records import ImageStatus
-from ..services.uploads import OpenUpload, Outcome, Reconciliation
+from ..services.direct_uploads import Outcome
+from ..services.filters import MAX_UPLOAD_FILES
+from ..services.posted_uploads import OpenUpload, Reconciliation
 from .base import Answer, Request, omitted
 from .data import Reason
-
-MAX_FILES = 10_000
 
 
 class SentImage(Answer):
@@ -80,7 +80,7 @@ class FileToUpload(Request):
 
 
 class UploadCreate(Request):
-    files: Annotated[list[FileToUpload], Field(min_length=1, max_length=MAX_FILES)]
+    files: Annotated[list[FileToUpload], Field(min_length=1, max_length=MAX_UPLOAD_FILES)]
 
 
 class UploadImage(Answer):
@@ -128,7 +128,12 @@ class PendingFile(Answer):
 
 
 class UploadStatus(Answer):
-    """expected = accepted + duplicate + rejected + pending, at every moment."""
+    """expected = accepted + duplicate + rejected + pending, at every moment.
+
+    A file that was never sent is pending. `expired` counts those of the pending files that can't arrive
+    any more, since the signed form has run out: renew the upload to send them. A deleted image counts
+    as what it was before.
+    """
 
     upload_id: str
     status: Literal["open", "complete", "expired"]
@@ -138,21 +143,23 @@ class UploadStatus(Answer):
     duplicate: int
     rejected: int
     pending: int
+    expired: int
     rejected_files: list[RejectedFile]
     pending_files: list[PendingFile]
 
     @classmethod
     def of(cls, found: Reconciliation) -> Self:
-        is_complete = not found.pending
+        status: Literal["open", "complete", "expired"] = "expired" if found.expired else "open"
         return cls(
             upload_id=found.upload.upload_id,
-            status="complete" if is_complete else "open" if found.is_open else "expired",
+            status=status if found.pending else "complete",
             expires_at=found.upload.closes_at,
             expected=found.upload.expected,
             accepted=found.counts.get("accepted", 0),
             duplicate=found.counts.get("duplicate", 0),
             rejected=found.counts.get("rejected", 0),
             pending=found.counts.get("pending", 0),
+            expired=found.expired,
             rejected_files=[
                 RejectedFile(file_name=each.file_name or "", **(each.reject_reason or {}))
                 for each in found.rejected

@@ -1,6 +1,6 @@
 """Projects: where images, labels and training sessions belong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from ..contract.errors import ConflictError
@@ -40,15 +40,27 @@ class ProjectBook:
         return self._projects.rename(project.project_id, project_name, description)
 
     def delete(self, project: Project) -> None:
-        """Hides a project at once, with everything below it, and ends its runs: nobody could stop them."""
-        self._projects.delete(project.project_id, rfc3339(self._clock.now()))
-        before: str | None = None
-        while page := self._runs.list(project.project_id, _RUNS_A_PAGE, before):
-            for session in page:
-                if not session.is_over:
-                    self._stop(session)
-            before = page[-1].session_id
+        """Hides a project at once, with everything below it, and ends its runs: nobody could stop them.
 
-    def _stop(self, session: Session) -> None:
-        with suppress(ConflictError):  # it ended by itself at this moment
-            self._runs.stop(session)
+        `removal.Removal` takes away what is left of it.
+        """
+        self._projects.delete(project.project_id, rfc3339(self._clock.now()))
+        for page in run_pages(self._runs, project.project_id):
+            for session in page:
+                stop_run(self._runs, session)
+
+
+def run_pages(runs: Runs, project_id: str) -> Iterator[Sequence[Session]]:
+    """Every run of a project, newest first."""
+    before: str | None = None
+    while page := runs.list(project_id, _RUNS_A_PAGE, before):
+        yield page
+        before = page[-1].session_id
+
+
+def stop_run(runs: Runs, session: Session) -> None:
+    """Ends a run, unless it is over or asked to end already."""
+    if session.is_over or session.stop_requested_at:
+        return
+    with suppress(ConflictError):  # it ended by itself at this moment
+        runs.stop(session)

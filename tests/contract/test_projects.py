@@ -84,6 +84,24 @@ def test_deleting_an_unknown_project_makes_nothing(ports):
     assert _read(ports, unknown) is None
 
 
+def test_a_deleted_project_is_being_removed_until_it_is_forgotten(ports):
+    """Deleted projects alone are found for removal, longest deleted first, until they are forgotten."""
+    first, second, kept = _projects(ports, 3)
+    ports.projects.delete(second.project_id, "2026-01-31T08:15:00.000Z")
+    ports.projects.delete(first.project_id, "2026-01-31T08:16:00.000Z")
+    ours = [first.project_id, second.project_id, kept.project_id]
+
+    def found() -> list[str]:
+        return [each.project_id for each in ports.projects.removing() if each.project_id in ours]
+
+    assert found() == [second.project_id, first.project_id]
+    for _ in range(2):
+        ports.projects.forget(second.project_id)
+    assert found() == [first.project_id]
+    assert _read(ports, second.project_id) is None
+    assert _read(ports, kept.project_id) == kept
+
+
 def test_a_configuration_becomes_the_current_one(ports):
     """Adding a version points the project at it and keeps the versions before it."""
     [project] = _projects(ports, 1)

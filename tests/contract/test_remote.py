@@ -58,6 +58,15 @@ def test_a_key_is_free_after_a_failure_and_after_a_day(ports):
     assert ports.idempotency.begin(key, "hash", NOW + timedelta(hours=24, seconds=1)) is None
 
 
+def test_what_is_fixed_first_is_answered_ever_after(ports):
+    """The first request's answer is that of its repeats for a day, and another request is refused."""
+    key, fix = new_id(), ports.idempotency.fix
+    assert fix(key, "hash", NOW, ANSWER) == ANSWER
+    assert fix(key, "hash", NOW + timedelta(hours=23), {"sessionId": "other"}) == ANSWER
+    assert _code(UnprocessableError, lambda: fix(key, "other", NOW, {})) == "idempotency-key-reused"
+    assert fix(key, "other", NOW + timedelta(hours=24, seconds=1), {"late": 1}) == {"late": 1}
+
+
 def test_finishing_an_unknown_key_makes_nothing(ports):
     """An answer without its claim is dropped: the key is still free."""
     key = new_id()
@@ -89,6 +98,32 @@ def test_an_object_over_the_limit_is_refused(ports, project_id):
     ports.store.put(key, b"x" * 10, "image/png")
     assert ports.store.get(key, 10) == b"x" * 10
     assert _code(RejectedImageError, lambda: ports.store.get(key, 9)) == "file-too-large"
+
+
+def test_objects_are_listed_by_their_prefix(ports, project_id):
+    """Every object below a prefix is listed once with its size and time, over pages, and none beside it."""
+    prefix = f"incoming/{project_id}/"
+    keys = [f"{prefix}{number:04} é" for number in range(1001)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: ports.store.put(key, b"12345", "image/png"), keys))
+    ports.store.put(f"incoming/{project_id}0/x", b"", "image/png")
+    found = list(ports.store.list(prefix))
+    assert [each.key for each in found] == keys
+    assert {each.size_bytes for each in found} == {5}
+    assert all(abs(each.modified - ports.clock.now()) < timedelta(minutes=1) for each in found)
+    ports.store.delete(keys)
+    assert list(ports.store.list(prefix)) == []
+
+
+def test_multipart_uploads_below_a_prefix_are_given_up(ports, project_id, begin_multipart):
+    """Uploads in progress below the prefix end, once; those beside it go on."""
+    for name in ("a", "b/c"):
+        begin_multipart(f"transfers/{project_id}/{name}")
+    beside = f"transfers/{project_id}0/"
+    begin_multipart(f"{beside}a")
+    assert ports.store.abort_uploads(f"transfers/{project_id}/") == 2
+    assert ports.store.abort_uploads(f"transfers/{project_id}/") == 0
+    assert ports.store.abort_uploads(beside) == 1
 
 
 def test_a_job_is_found_by_its_session_and_by_its_id(ports):

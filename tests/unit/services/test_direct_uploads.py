@@ -1,16 +1,20 @@
 """Files in the body of a request."""
 
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+
 import pytest
 
 from chalicelib.bootstrap import assemble
-from chalicelib.contract.errors import RejectedImageError
+from chalicelib.contract.errors import RejectedImageError, UnprocessableError
 from chalicelib.contract.objects import image_key, thumbnail_key
 from chalicelib.contract.records import ImageStatus
 from chalicelib.services.acceptance import MAX_IMAGE_BYTES
+from chalicelib.services.direct_uploads import SentFile
 from chalicelib.services.names import class_name_problem, file_name
-from chalicelib.services.uploads import SentFile
 from tests.fakes import FakeImages, FakeLabels, FakeStore, fake_ports
-from tests.support import new_id
+from tests.support import Crash, Crashes, new_id
 
 
 @pytest.fixture
@@ -75,6 +79,84 @@ def test_sending_again_stores_nothing_new(ports):
     assert _short(outcome) == "duplicate"
     assert ports.store.objects == before
     assert len(ports.images.rows) == 1
+
+
+RETRIED = [("a.png", b"image a"), ("b.png", b"image b"), ("c.png", b"image a"), ("d.txt", b"text")]
+
+
+def _send(ports, files=RETRIED, key="key", project_id: str = "P"):
+    return assemble(ports).direct_uploads.store(project_id, [SentFile(*each) for each in files], key)
+
+
+def _answers(outcomes) -> list[tuple]:
+    return [
+        (each.file_name, each.error.code if each.error else each.image.duplicate_of or each.image.image_id)
+        for each in outcomes
+    ]
+
+
+def test_a_retry_with_its_key_answers_as_the_first_time(ports):
+    """The same request again stores nothing, and what it created is not called a duplicate of itself."""
+    first = _send(ports)
+    rows, objects = dict(ports.images.rows), dict(ports.store.objects)
+    again = _send(ports)
+    assert _answers(again) == _answers(first)
+    assert [_short(each) for each in again] == ["accepted", "accepted", "duplicate", "unsupported-format"]
+    assert (ports.images.rows, ports.store.objects) == (rows, objects)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_retry_after_a_crash_at_any_call_completes_the_request(after):
+    """Killed at each call in turn, a request that is sent again ends as it would have without."""
+    for at in count(1):
+        ports, crashes = fake_ports(), Crashes(at, after=after)
+        wrapped = {name: crashes.wrap(getattr(ports, name)) for name in ("images", "store", "idempotency")}
+        with suppress(Crash):
+            _send(replace(ports, **wrapped))
+        outcomes = _send(ports)
+        assert [_short(each) for each in outcomes] == [
+            "accepted", "accepted", "duplicate", "unsupported-format",
+        ]  # fmt: skip
+        assert outcomes[2].image.duplicate_of == outcomes[0].image.image_id
+        assert len(list(ports.images.known("P"))) == 2
+        if crashes.calls < at:
+            break
+    assert at > 8
+
+
+def test_a_retry_does_not_bring_back_what_was_deleted_since(ports):
+    """An image that was deleted between a request and its retry is answered as created, and stays deleted.
+
+    So does its copy in the same request; under another key the bytes are taken anew.
+    """
+    first = _send(ports)
+    assemble(ports).deletion.one("P", first[0].image.image_id)
+    objects = dict(ports.store.objects)
+    assert _answers(_send(ports)) == _answers(first)
+    assert ports.images.get("P", first[0].image.image_id).status == ImageStatus.DELETED
+    assert ports.store.objects == objects
+    anew = _send(ports, RETRIED[:1], "another key")
+    assert _short(anew[0]) == "accepted"
+    # The bytes are another image's by now: to the first request they are still its own.
+    assert _answers(_send(ports)) == _answers(first)
+
+
+@pytest.mark.parametrize(
+    "files", [RETRIED[:2], RETRIED[::-1], [("a2.png", b"image a"), *RETRIED[1:]], [(None, b""), *RETRIED[1:]]]
+)
+def test_a_key_is_for_the_same_files(ports, files):
+    """Fewer files, another order, another name, or other bytes under one key are refused."""
+    _send(ports)
+    with pytest.raises(UnprocessableError) as raised:
+        _send(ports, files)
+    assert raised.value.code == "idempotency-key-reused"
+
+
+def test_a_key_is_a_projects_own(ports):
+    """The same key and files in another project are another request."""
+    _send(ports)
+    assert _short(_send(ports, project_id="Q")[0]) == "accepted"
+    assert len(list(ports.images.known("Q"))) == 2
 
 
 def test_an_image_is_kept_with_its_figures(ports):

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from chalicelib.bootstrap import assemble
-from chalicelib.contract.errors import NotFoundError
+from chalicelib.contract.errors import ConflictError, NotFoundError
 from chalicelib.contract.ids import is_ulid
 from chalicelib.services.uploads import AnnouncedFile
 from tests.fakes import FakeImages, FakeLabels, FakeUploads, fake_ports
-from tests.support import new_id
+from tests.support import make_image, make_project, new_id
 
 
 @pytest.fixture
@@ -105,9 +105,40 @@ def test_an_upload_closes_after_an_hour(ports):
     uploads = assemble(ports).posted_uploads
     opened = uploads.open("P", _announce(["a.png"]))
     assert opened.policy.fields["policy"].endswith(" 3600")
-    assert uploads.reconcile("P", opened.upload.upload_id).is_open
+    assert uploads.reconcile("P", opened.upload.upload_id).expired == 0
     ports.clock.advance(hours=1)
-    assert not uploads.reconcile("P", opened.upload.upload_id).is_open
+    assert uploads.reconcile("P", opened.upload.upload_id).expired == 1
+
+
+def test_what_has_landed_in_time_is_not_expired(ports):
+    """A closed upload's file that waits to be taken in is pending still, not expired."""
+    uploads = assemble(ports).posted_uploads
+    opened = uploads.open("P", _announce(["a.png", "b.png"]))
+    ports.store.put(opened.images[0][2], b"image", "image/png")
+    ports.clock.advance(hours=1)
+    found = uploads.reconcile("P", opened.upload.upload_id)
+    assert (found.counts["pending"], found.expired) == (2, 1)
+
+
+def test_only_names_that_are_needed_are_read():
+    """Of three parts of names the one with a file that is pending is read, and none when all is there."""
+
+    class Counting(FakeUploads):
+        parts = ()
+
+        def names(self, upload, part):
+            self.parts = (*self.parts, part)
+            return super().names(upload, part)
+
+    images = FakeImages(FakeLabels())
+    uploads = Counting(images)
+    ports = fake_ports(images=images, uploads=uploads)
+    opened = assemble(ports).posted_uploads.open("P", _announce([f"{n}.png" for n in range(2500)]))
+    for _, image_id, _ in opened.images[:1500] + opened.images[1501:]:
+        images.record(make_image("P", image_id=image_id))
+    found = assemble(ports).posted_uploads.reconcile("P", opened.upload.upload_id)
+    assert found.pending == [opened.images[1500][:2]]
+    assert uploads.parts == (1,)
 
 
 @pytest.mark.parametrize("upload_id", ["", "x", "x" * 3000, new_id(), "{}#0000"])
@@ -137,6 +168,7 @@ class Reconciling(RuleBasedStateMachine):
     @initialize()
     def announce(self) -> None:
         self.ports = fake_ports()
+        self.ports.projects.add(make_project(project_id="P"))
         self.services = assemble(self.ports)
         files = [*_announce([f"{n}.png" for n in range(6)]), *_announce(["bad"], content_type="text/html")]
         self.opened = self.services.posted_uploads.open("P", files)
@@ -164,7 +196,7 @@ class Reconciling(RuleBasedStateMachine):
         image_id = [*(each[1] for each in self.opened.images), self._bad_id()][index]
         row = self.ports.images.get("P", image_id)
         if row and row.status != "deleted":
-            self.services.gallery.delete("P", image_id)
+            self.services.deletion.one("P", image_id)
 
     @precondition(lambda self: len(self.posted) == 6)
     @rule()
@@ -175,12 +207,32 @@ class Reconciling(RuleBasedStateMachine):
             self.notice(index)
         assert self._found().counts["pending"] == 0
 
+    @rule(minutes=st.integers(1, 90))
+    def wait(self, minutes: int) -> None:
+        self.ports.clock.advance(minutes=minutes)
+
+    @rule()
+    def renew(self) -> None:
+        """The form is renewed: for what has no row, or failed through no fault of its own."""
+        rows = {each.image_id: each for each in self.ports.images.between("P", "", "~")}
+        missing = [
+            (name, image_id, key)
+            for name, image_id, key in self.opened.images
+            if image_id not in rows or rows[image_id].may_be_retried
+        ]
+        if not missing:
+            with pytest.raises(ConflictError):
+                self.services.posted_uploads.renew("P", self.opened.upload.upload_id)
+            return
+        assert self.services.posted_uploads.renew("P", self.opened.upload.upload_id).images == missing
+        assert self._found().expired == 0
+
     @invariant()
     def it_adds_up(self) -> None:
         """expected = accepted + duplicate + rejected + pending, and each project's bytes are there once."""
         found = self._found()
         assert found.upload.expected == sum(found.counts.values()) == 7
-        assert found.counts["pending"] == len(found.pending)
+        assert found.counts["pending"] == len(found.pending) >= found.expired
         assert found.counts.keys() <= {"accepted", "duplicate", "rejected", "pending"}
         accepted = [row for row in self.ports.images.rows.values() if row.status == "accepted"]
         assert len({row.sha256 for row in accepted}) == len(accepted)

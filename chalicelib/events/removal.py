@@ -1,0 +1,18 @@
+"""The removal of what deleted projects leave."""
+
+from datetime import UTC, datetime, timedelta
+
+from chalice.app import Blueprint, CloudWatchEvent, Rate
+
+from ..bootstrap import services
+
+blueprint = Blueprint(__name__)
+
+#: Less than the time between two ticks, so that they never work on one project at once.
+WORK = timedelta(minutes=4)
+
+
+@blueprint.schedule(Rate(5, unit=Rate.MINUTES), name="remove")
+def remove(_: CloudWatchEvent) -> None:
+    """Works on deleted projects; what is left when the time is over, the next tick goes on with."""
+    services().removal.run(datetime.now(UTC) + WORK)
