@@ -13,6 +13,8 @@ class Settings:
     bucket: str
     job_queue: str
     job_definition: str
+    data_job_queue: str  # of imports and exports
+    data_job_definition: str
     signing_secret: str  # id of the Secrets Manager secret: {"kid": …, "key": …}
 
     @classmethod

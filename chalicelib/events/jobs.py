@@ -14,7 +14,7 @@ blueprint = Blueprint(__name__)
 
 @blueprint.on_sqs_message(queue_arn=arn_of("JobStateQueue"), batch_size=10, name="job_state")
 def job_state(event: SQSEvent) -> dict[str, Any]:
-    """Brings sessions up to what Batch says of their jobs."""
+    """Brings sessions and transfers up to what Batch says of their jobs."""
     return handle_each(event.to_dict(), _apply)
 
 
@@ -27,5 +27,10 @@ def sweep(_: CloudWatchEvent) -> None:
 def _apply(message: Message) -> None:
     detail = json.loads(message["body"])["detail"]
     environment = {each["name"]: each["value"] for each in detail.get("container", {}).get("environment", [])}
-    if "PROJECT_ID" in environment:  # other jobs of the queue aren't ours
-        services().oversight.job_changed(environment["PROJECT_ID"], detail["jobName"], job_seen(detail))
+    project_id, job = environment.get("PROJECT_ID"), job_seen(detail)
+    if project_id is None:  # other jobs of the queues aren't ours
+        return
+    if kind := environment.get("TRANSFER_KIND"):
+        services().transfer_runner.job_changed(project_id, kind, detail["jobName"], job)
+    else:
+        services().oversight.job_changed(project_id, detail["jobName"], job)

@@ -65,6 +65,8 @@ class EmbeddedAws:
             "BUCKET": self.outputs["Bucket"],
             "JOB_QUEUE": self.outputs["JobQueue"],
             "JOB_DEFINITION": self.outputs["JobDefinition"],
+            "DATA_JOB_QUEUE": self.outputs["DataJobQueue"],
+            "DATA_JOB_DEFINITION": self.outputs["DataJobDefinition"],
             "SIGNING_SECRET": self.outputs["SigningSecret"],
         }
 

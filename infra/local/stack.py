@@ -31,11 +31,13 @@ class Stack:
         url: where the API listens.
         aws: the embedded AWS.
         runner: the compute environment, to kill a job or to take its instance away.
+        data_runner: that of imports and exports, so that none waits behind a training.
     """
 
     url: str
     aws: EmbeddedAws
     runner: Runner
+    data_runner: Runner
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def running_stack(
         host: where the API listens; the embedded AWS stays on the loopback interface.
         port: the API's port; 0 takes a free one.
         name: the CloudFormation stack's name; another one for each stack of a process.
-        slots: training jobs that run at a time.
+        slots: jobs of each queue that run at a time.
         grace_seconds: the time that a job has between SIGTERM and SIGKILL.
         visibility_seconds: after how long a message that was not handled comes again.
 
@@ -71,12 +73,17 @@ def running_stack(
         server = stack.enter_context(Server(app, host, port))
         aws = stack.enter_context(embedded_aws(name, parameters=parameters))
         stack.enter_context(_environment(aws.environment))
-        runner = Runner(outside | aws.credentials, log_folder, slots=slots, grace_seconds=grace_seconds)
-        stack.callback(runner.close)
-        runner.attach(aws.outputs["JobQueue"], REGION)
+        runners = {}
+        for queue in ("JobQueue", "DataJobQueue"):
+            runners[queue] = Runner(
+                outside | aws.credentials, log_folder, slots=slots, grace_seconds=grace_seconds
+            )
+            stack.callback(runners[queue].close)
+            runners[queue].attach(aws.outputs[queue], REGION)
         stack.enter_context(_threads(_work(app, aws)))
         stack.enter_context(_serving(server))
-        yield Stack(url=f"http://{host}:{server.server_port}", aws=aws, runner=runner)
+        url = f"http://{host}:{server.server_port}"
+        yield Stack(url=url, aws=aws, runner=runners["JobQueue"], data_runner=runners["DataJobQueue"])
 
 
 def _work(app: Chalice, aws: EmbeddedAws) -> list[Callable[[threading.Event], Any]]:

@@ -336,3 +336,25 @@ def test_a_port_that_is_taken_is_one_clear_line(command):
         out, error = process.communicate(timeout=10)
     assert (process.returncode, out) == (1, "")
     assert error == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_an_import_does_not_wait_behind_a_training(local):
+    """While a job of one queue runs, one of the other begins and ends."""
+    batch, jobs = local.aws.client("batch"), {}
+    for queue, code in (("JobQueue", "import time; time.sleep(60)"), ("DataJobQueue", "print()")):
+        definition = local.aws.outputs[queue.replace("Queue", "Definition")]
+        overrides = {"command": ["python", "-c", code]}
+        jobs[queue] = batch.submit_job(
+            jobName=queue,
+            jobQueue=local.aws.outputs[queue],
+            jobDefinition=definition,
+            containerOverrides=overrides,
+        )["jobId"]
+
+    def states() -> dict[str, str]:
+        found = batch.describe_jobs(jobs=list(jobs.values()))["jobs"]
+        return {each["jobName"]: each["status"] for each in found}
+
+    _until(lambda: states() == {"JobQueue": "RUNNING", "DataJobQueue": "SUCCEEDED"})
+    local.runner.kill(jobs["JobQueue"])
+    _until(lambda: states()["JobQueue"] == "FAILED")

@@ -16,15 +16,21 @@ from chalicelib.contract.tables import (
     METRICS,
     PROJECTS,
     PROJECTS_BY_USER,
+    REMOVING_PROJECTS,
     SESSIONS,
     USERS,
 )
 from infra.local.aws import TEMPLATE, EmbeddedAws
+from infra.local.jobs import Outcome, retries
 
 ROOT = Path(__file__).parents[2]
 OURS = [
     *ROOT.glob("*.py"),
-    *(path for folder in ("chalicelib", "infra", "training_job") for path in (ROOT / folder).rglob("*.py")),
+    *(
+        path
+        for folder in ("chalicelib", "infra", "training_job", "data_job")
+        for path in (ROOT / folder).rglob("*.py")
+    ),
 ]
 
 
@@ -63,13 +69,14 @@ def test_there_is_no_table_that_the_contract_does_not_know(stack):
     ("table", "index", "keys"),
     [
         (PROJECTS, PROJECTS_BY_USER, ("UserID", "ProjectID")),
+        (PROJECTS, REMOVING_PROJECTS, ("Removing", "DeletedAt")),
         (SESSIONS, ACTIVE_SESSIONS, ("Active", "StartTime")),
     ],
 )
 def test_an_index_is_the_one_that_the_contract_names(stack, table, index, keys):
     """A query by the contract's index name finds whole items in the expected order."""
-    [found] = _table(stack, table)["GlobalSecondaryIndexes"]
-    assert (found["IndexName"], _keys(found["KeySchema"])) == (index, keys)
+    found = {each["IndexName"]: each for each in _table(stack, table)["GlobalSecondaryIndexes"]}[index]
+    assert _keys(found["KeySchema"]) == keys
     assert found["Projection"] == {"ProjectionType": "ALL"}
 
 
@@ -119,10 +126,26 @@ def test_the_job_definition_gives_up_on_what_is_not_the_hosts_fault(stack):
     assert definition["timeout"]["attemptDurationSeconds"] > 0
 
 
-def test_spot_is_tried_first_and_costs_nothing_while_idle(stack):
-    """The job queue asks the Spot environment first, and both shrink to no vCPU."""
+def test_the_data_jobs_definition_tries_again_what_may_go_on(stack):
+    """What was interrupted, killed, or met a busy AWS is tried again; what says why it failed isn't."""
+    arn = stack.environment["DATA_JOB_DEFINITION"]
+    [definition] = stack.client("batch").describe_job_definitions(jobDefinitions=[arn])["jobDefinitions"]
+    strategy = definition["retryStrategy"]
+    assert len(strategy["evaluateOnExit"]) <= 5
+    tried = {code: retries(strategy, 1, Outcome(exit_code=code)) for code in (1, 75, 137, 143)}
+    assert tried == {1: False, 75: True, 137: True, 143: True}
+    reclaimed = Outcome(exit_code=0, status_reason="Your Spot Task was interrupted.")
+    assert retries(strategy, 1, reclaimed)
+    assert not retries(strategy, strategy["attempts"], reclaimed)
+
+
+@pytest.mark.parametrize(
+    ("queue", "kinds"), [("JOB_QUEUE", ["SPOT", "EC2"]), ("DATA_JOB_QUEUE", ["FARGATE_SPOT", "FARGATE"])]
+)
+def test_spot_is_tried_first_and_costs_nothing_while_idle(stack, queue, kinds):
+    """Each job queue asks its Spot environment first, and both shrink to no vCPU."""
     batch = stack.client("batch")
-    [queue] = batch.describe_job_queues(jobQueues=[stack.environment["JOB_QUEUE"]])["jobQueues"]
+    [queue] = batch.describe_job_queues(jobQueues=[stack.environment[queue]])["jobQueues"]
     order = sorted(queue["computeEnvironmentOrder"], key=lambda each: each["order"])
     environments = [
         batch.describe_compute_environments(computeEnvironments=[each["computeEnvironment"]])[
@@ -130,5 +153,6 @@ def test_spot_is_tried_first_and_costs_nothing_while_idle(stack):
         ][0]
         for each in order
     ]
-    assert [each["computeResources"]["type"] for each in environments] == ["SPOT", "EC2"]
-    assert [each["computeResources"]["minvCpus"] for each in environments] == [0, 0]
+    assert [each["computeResources"]["type"] for each in environments] == kinds
+    # Fargate knows no smallest size: it has no machines that could stay.
+    assert [each["computeResources"].get("minvCpus", 0) for each in environments] == [0, 0]

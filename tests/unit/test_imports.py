@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 #: Packages whose module is called otherwise.
-MODULES = {"pillow": "PIL"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml"}
 #: What the packages in requirements.txt bring along and is part of their interface.
 BROUGHT = {"botocore"}
 
@@ -43,8 +43,8 @@ def _is_standard(module: str) -> bool:
     return module.partition(".")[0] in sys.stdlib_module_names
 
 
-def _training_packages() -> set[str]:
-    lines = (ROOT / "training_job/requirements.txt").read_text().splitlines()
+def _packages(container: str) -> set[str]:
+    lines = (ROOT / container / "requirements.txt").read_text().splitlines()
     names = {re.split("[=<>\\[ ]", line)[0].lower() for line in lines if line and not line.startswith("#")}
     return {MODULES.get(name, name) for name in names} | BROUGHT
 
@@ -93,7 +93,7 @@ def test_routes_reach_aws_through_services_only():
 
 def test_the_container_needs_nothing_else_of_ours():
     """The training job imports itself, the contract, the standard library and what it installs."""
-    packages = _training_packages()
+    packages = _packages("training_job")
     assert not _breaches(
         ("training_job",),
         lambda module: (
@@ -104,9 +104,46 @@ def test_the_container_needs_nothing_else_of_ours():
     )
 
 
+def test_the_worker_needs_nothing_of_http():
+    """The data job imports itself, the contract, the use-cases, some adapters, and what it installs."""
+    packages = _packages("data_job")
+    ours = ("data_job", "chalicelib.contract", "chalicelib.services", "chalicelib.adapters")
+    assert not _breaches(
+        ("data_job",),
+        lambda module: (
+            _is_standard(module) or _is_below(module, *ours) or module.partition(".")[0] in packages
+        ),
+    )
+
+
+_LOADED = """
+import json, sys
+sys.modules |= dict.fromkeys(json.loads(sys.argv[1]))  # importing one of them fails
+import data_job.__main__
+"""
+
+
+def test_the_worker_runs_without_the_packages_of_the_api():
+    """All that the worker imports, adapters included, is in its own image: the API's packages aren't."""
+    own = _packages("data_job")
+    others = {
+        re.split("[=<>\\[ ]", line)[0].lower()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    modules = {"argon2-cffi": "argon2", "aws-lambda-powertools": "aws_lambda_powertools", "pyjwt": "jwt"}
+    absent = {modules.get(name, MODULES.get(name, name)) for name in others} - own | {"chalice"}
+    assert {"pydantic", "jwt", "argon2", "chalice"} <= absent
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, json.dumps(sorted(absent))],
+        cwd=ROOT, env={}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_nothing_imports_the_tests():
     """No production code depends on a test, nor on the embedded stack."""
-    folders = ("chalicelib", "training_job")
+    folders = ("chalicelib", "training_job", "data_job")
     assert not _breaches(folders, lambda module: not _is_below(module, "tests", "infra"))
     assert not _breaches(("infra",), lambda module: not _is_below(module, "tests"))
 

@@ -1,0 +1,47 @@
+"""Whether what an annotation says fits the project and the image."""
+
+from collections.abc import Sequence
+
+from chalicelib.contract.records import Image, LabelValue, TaskType
+from chalicelib.services.data_ports import Known
+from chalicelib.services.directory import RefusedError
+from chalicelib.services.labelling import checked
+
+from .annotations import Found, FoundBox
+
+#: A class, or boxes.
+Value = str | Sequence[FoundBox]
+
+
+def fitting(found: Found, task_type: TaskType) -> Value | None:
+    """What an annotation says, in the form that the project's task has; None is "not labelled".
+
+    Raises:
+        RefusedError: a project of this task can't use it; `no-boxes` or `several-classes`.
+    """
+    if task_type == "detection":
+        if found.boxes is None and found.label is not None:
+            raise RefusedError("no-boxes", "a class for the whole image, where this project takes boxes")
+        return found.boxes
+    if found.label is not None or found.boxes is None:
+        return found.label
+    classes = {each.label for each in found.boxes}
+    if len(classes) > 1:
+        raise RefusedError(
+            "several-classes", f"boxes of {len(classes)} classes, where this project takes one an image"
+        )
+    return next(iter(classes), None)
+
+
+def stored_value(value: Value, image: Image) -> LabelValue:
+    """What is stored as an accepted image's label; boxes in its pixels.
+
+    Raises:
+        RefusedError: a box leaves the image, or has no area.
+    """
+    width, height = image.width or 0, image.height or 0
+    known = Known(image.image_id, (), width, height)
+    if isinstance(value, str):
+        return checked("classification", value, known)
+    boxes = [{"label": each.label, "box": each.in_pixels(width, height)} for each in value]
+    return checked("detection", boxes, known)
