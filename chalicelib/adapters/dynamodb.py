@@ -7,6 +7,7 @@ Reads are strongly consistent, except on an index. A condition that doesn't hold
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -84,7 +85,7 @@ class Tables:
         request["ExpressionAttributeNames"] = _names(
             condition, where or "", request.get("ProjectionExpression", "")
         )
-        yield from self._pages(request, limit)
+        return islice(self._pages(request), limit)
 
     def put(
         self, table: str, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None
@@ -172,15 +173,10 @@ class Tables:
             return False
         return True
 
-    def _pages(self, request: dict[str, Any], limit: int | None) -> Iterator[Item]:
-        count = 0
+    def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
         while True:
             answer = self._call("query", **request)
-            for item in answer["Items"]:
-                yield item
-                count += 1
-                if count == limit:
-                    return
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             request = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

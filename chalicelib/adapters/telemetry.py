@@ -1,5 +1,6 @@
 """Log lines and counts, by Powertools: JSON lines that CloudWatch makes metrics of."""
 
+from threading import Lock
 from typing import Any
 
 from aws_lambda_powertools import Logger, single_metric
@@ -11,9 +12,12 @@ NAMESPACE = "Darkroom"
 class PowertoolsTelemetry:
     def __init__(self, log: Logger) -> None:
         self._log = log
+        # A metric is printed in two pieces, which those of another thread must not come between.
+        self._printing = Lock()
 
     def count(self, name: str, value: int = 1) -> None:
-        with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE):
+        metric = single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE)
+        with self._printing, metric:
             pass
 
     def warn(self, message: str, **context: Any) -> None:

@@ -155,6 +155,18 @@ class DynamoIdempotencyKeys:
             {"answer": json.dumps(answer)},
         )
 
+    def fix(self, key: str, request_hash: str, now: datetime, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        moment = int(now.timestamp())
+        item = {
+            "Key": key,
+            "RequestHash": request_hash,
+            "Response": json.dumps(answer),
+            "ExpiresAt": moment + int(_KEPT.total_seconds()),
+        }
+        free = "attribute_not_exists(#Key) OR #ExpiresAt < :now"
+        is_first = self._tables.put(IDEMPOTENCY, marshal(item), free, {"now": moment})
+        return answer if is_first else self._earlier(key, request_hash)
+
     def abandon(self, key: str) -> None:
         self._tables.delete(IDEMPOTENCY, {"Key": key})
 

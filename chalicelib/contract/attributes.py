@@ -5,9 +5,10 @@ round-trips, within DynamoDB's 38 digits.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from enum import EnumType
+from functools import cache
 from typing import Any, TypeVar
 
 from .naming import pascal
@@ -26,6 +27,8 @@ def marshal_value(value: Any) -> dict[str, Any]:
         ValueError: a float that is not finite; DynamoDB has no such number.
         TypeError: a type that DynamoDB cannot hold.
     """
+    if type(value) is str:  # most are, and a match tries its cases in turn
+        return {"S": value}
     match value:
         case None:
             return {"NULL": True}
@@ -52,6 +55,8 @@ def marshal_value(value: Any) -> dict[str, Any]:
 
 def unmarshal_value(attribute: Mapping[str, Any]) -> Any:
     """The inverse of `marshal_value`."""
+    if "S" in attribute:
+        return attribute["S"]
     [(kind, value)] = attribute.items()
     match kind:
         case "NULL":
@@ -84,15 +89,25 @@ def attribute_name(field: Field[Any]) -> str:
 
 def to_item(record: Any) -> Item:
     """A record (see `records`) as a DynamoDB item; fields that are `None` are left out."""
-    return marshal({attribute_name(each): getattr(record, each.name) for each in fields(record)})
+    plan = _plan(type(record))  # type: ignore[arg-type]  # mypy takes a class for unhashable
+    return marshal({name: getattr(record, field) for name, (field, _) in plan.items()})
 
 
 def from_item(kind: type[R], item: Mapping[str, Mapping[str, Any]]) -> R:
     """A DynamoDB item as a record; attributes that the record doesn't name are passed over."""
-    known = {attribute_name(each): each for each in fields(kind)}  # type: ignore[arg-type]
-    values = {known[name]: unmarshal_value(value) for name, value in item.items() if name in known}
-    return kind(**{field.name: _enum(field.type, value) for field, value in values.items()})
+    plan, values = _plan(kind), {}  # type: ignore[arg-type]
+    for name, attribute in item.items():
+        if name in plan:
+            field, enum = plan[name]
+            value = unmarshal_value(attribute)
+            values[field] = enum(value) if enum else value
+    return kind(**values)
 
 
-def _enum(kind: Any, value: Any) -> Any:
-    return kind(value) if isinstance(kind, EnumType) else value
+@cache
+def _plan(kind: type) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:
+    """Attribute -> (field, its enumeration if it is one) of a class; worked out once, not once a row."""
+    return {
+        attribute_name(each): (each.name, each.type if isinstance(each.type, EnumType) else None)
+        for each in fields(kind)
+    }

@@ -4,12 +4,14 @@ Source of the answer's form: AWS Lambda, "Reporting batch item failures".
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..bootstrap import log
 
 #: As the queues' redrive policies have it, in infra/template.yaml.
 MAX_RECEIVES = 5
+_WORKERS = 10
 
 Message = Mapping[str, Any]
 
@@ -23,24 +25,37 @@ def handle_each(
     event: Mapping[str, Any],
     handle: Callable[[Message], None],
     give_up: Callable[[Message], None] | None = None,
+    workers: int = _WORKERS,
 ) -> dict[str, Any]:
-    """Handles the messages of a batch and reports those that failed, which the queue brings again.
+    """Handles the messages of a batch, in parallel, and reports those that failed: they come again.
 
     Args:
         event: as Lambda gets it from SQS.
-        handle: takes one message.
+        handle: takes one message, in a thread of the pool.
         give_up: takes a message whose last try failed, which goes to the dead-letter queue now.
+        workers: how many are handled at one moment.
     """
-    failed = []
-    for message in event["Records"]:
+
+    def fails(message: Message) -> bool:
         try:
             handle(message)
         except Exception:  # noqa: BLE001 - the outermost edge: the message stays, and is tried again
             log().exception("message failed", extra={"message_id": message["messageId"]})
-            failed.append({"itemIdentifier": message["messageId"]})
             if give_up and _is_last_try(message):
                 _try_to_give_up(message, give_up)
-    return {"batchItemFailures": failed}
+            return True
+        return False
+
+    messages = event["Records"]
+    with ThreadPoolExecutor(workers) as pool:
+        failed = list(pool.map(fails, messages))
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": message["messageId"]}
+            for message, has_failed in zip(messages, failed, strict=True)
+            if has_failed
+        ]
+    }
 
 
 def _try_to_give_up(message: Message, give_up: Callable[[Message], None]) -> None:

@@ -3,13 +3,23 @@
 import json
 
 from ..openapi import document
-from . import images, labels, projects, training, uploads, users
+from . import images, labels, projects, training, transfers, uploads, users, versions
 from .api import Answered, Api, Call
 
 api = Api(__name__)
 
 #: Every Blueprint of the API.
-BLUEPRINTS = (users.api, projects.api, uploads.api, images.api, labels.api, training.api, api)
+BLUEPRINTS = (
+    users.api,
+    projects.api,
+    uploads.api,
+    images.api,
+    labels.api,
+    versions.api,
+    transfers.api,
+    training.api,
+    api,
+)
 
 
 @api.endpoint("GET", "/openapi.json", summary="This document.", answers={200: None}, public=True)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from ..contract.errors import RejectedImageError
 from ..contract.objects import image_key, thumbnail_key
-from ..contract.records import Image, ImageStatus
+from ..contract.records import Image, ImageStatus, SplitName
 from .data_ports import Images, Original
 from .ports import Clock, ImageInspector, ObjectStore, Picture
 from .times import rfc3339
@@ -23,6 +23,7 @@ class Candidate:
     file_name: str
     content: bytes
     upload_id: str | None = None
+    split: SplitName | None = None
 
     @property
     def sha256(self) -> str:
@@ -98,6 +99,7 @@ class Acceptance:
             content_type=picture.content_type,
             width=picture.width,
             height=picture.height,
+            perceptual_hash=picture.perceptual_hash,
             etag=etag,
         )
 
@@ -114,6 +116,7 @@ class Acceptance:
             size_bytes=len(candidate.content),
             sha256=digest,
             upload_id=candidate.upload_id,
+            split=candidate.split,
         )
 
     @staticmethod

@@ -113,7 +113,27 @@ class Projects(Protocol):
     def rename(self, project_id: str, project_name: str | None, description: str | None) -> Project: ...
 
     def delete(self, project_id: str, deleted_at: str) -> None:
-        """Marks it deleted: no request is admitted to it any more."""
+        """Marks it deleted: no request is admitted to it any more, and its removal begins."""
+
+    def removing(self) -> Iterator[Project]:
+        """Deleted projects that aren't forgotten, longest deleted first; from an index, a moment old."""
+
+    def forget(self, project_id: str) -> None:
+        """Removes the row of a deleted project, of which nothing else is left."""
+
+
+#: The second part of a row's key: an id, or an epoch's number.
+SortKey = str | int
+
+
+class Rows(Protocol):
+    """The rows of a partition by their keys alone; tables by their names in the contract."""
+
+    def keys(self, table: str, partition: str) -> Iterator[SortKey]:
+        """A page of the query at a time."""
+
+    def delete(self, table: str, partition: str, keys: Sequence[SortKey]) -> None:
+        """ceil(n / 25) writes, in parallel; what is gone already stays gone."""
 
 
 class Configurations(Protocol):
@@ -197,6 +217,13 @@ class PostPolicy:
     fields: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    key: str
+    size_bytes: int
+    modified: datetime
+
+
 class ObjectStore(Protocol):
     def sign_post(self, prefix: str, max_bytes: int, seconds: int) -> PostPolicy:
         """One signature with which any number of images can be posted below a prefix."""
@@ -213,7 +240,18 @@ class ObjectStore(Protocol):
             RejectedImageError: the object is larger than `max_bytes`; it isn't read.
         """
 
-    def delete(self, keys: Iterable[str]) -> None: ...
+    def delete(self, keys: Iterable[str]) -> None:
+        """ceil(n / 1,000) calls, in parallel.
+
+        Raises:
+            UnavailableError: some weren't deleted.
+        """
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """The objects whose keys begin with `prefix`, sorted by key, a page of 1,000 at a time."""
+
+    def abort_uploads(self, prefix: str) -> int:
+        """Gives up every multipart upload in progress below a prefix; returns how many those were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +262,7 @@ class Picture:
     width: int
     height: int
     thumbnail: bytes  # JPEG
+    perceptual_hash: str  # 32 hexadecimal digits
 
 
 class ImageInspector(Protocol):
@@ -243,6 +282,17 @@ class IdempotencyKeys(Protocol):
         """
 
     def finish(self, key: str, answer: Mapping[str, Any]) -> None: ...
+
+    def fix(
+        self, key: str, request_hash: str, now: datetime, answer: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The answer of the first request with a key: this one's, unless there was one before.
+
+        For requests that may be carried out again and again, once what they answer is fixed.
+
+        Raises:
+            UnprocessableError: the key was used for another request.
+        """
 
     def abandon(self, key: str) -> None:
         """The request failed: the key may be used again."""

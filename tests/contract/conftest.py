@@ -48,3 +48,13 @@ def add_epoch(ports: Ports, request: pytest.FixtureRequest) -> Callable[[EpochMe
     table = stack.outputs["TablePrefix"] + METRICS
     client = stack.client("dynamodb")
     return lambda epoch: client.put_item(TableName=table, Item=to_item(epoch))
+
+
+@pytest.fixture
+def begin_multipart(ports: Ports, request: pytest.FixtureRequest) -> Callable[[str], object]:
+    """Begins a multipart upload to a key, as a client does."""
+    if hasattr(ports.store, "multiparts"):
+        return ports.store.multiparts.append
+    stack: EmbeddedAws = request.getfixturevalue("stack")
+    client = stack.client("s3")
+    return lambda key: client.create_multipart_upload(Bucket=stack.outputs["Bucket"], Key=key)

@@ -62,10 +62,29 @@ def measured(nobody: Api, stack: EmbeddedAws) -> dict[str, tuple[int, int, int]]
         assert api.call("POST", f"{project}/data/labels", {"labels": labels}).status == 200
     with measure("GET …/data/images"):
         api.call("GET", f"{project}/data/images?limit=50")
+    with measure("GET …/data/images, with a filter"):
+        api.call("GET", f"{project}/data/images?limit=50&label=0")
+    with measure("GET …/data/labels"):
+        api.call("GET", f"{project}/data/labels?limit=50")
     with measure("GET …/data/summary"):
         api.call("GET", f"{project}/data/summary")
+    with measure("POST …/data/splits"):
+        splits = {f"{number}.png": None for number in range(IMAGES)}
+        assert api.call("POST", f"{project}/data/splits", {"splits": splits}).status == 200
+    with measure("POST …/data/classes/rename"):
+        assert api.call("POST", f"{project}/data/classes/rename", {"renames": {"0": "2"}}).status == 200
     with measure("PUT …/training/configure"):
         assert api.call("PUT", f"{project}/training/configure", {"epochs": 1}).status == 200
+    with measure("POST …/data/versions"):
+        version = api.call("POST", f"{project}/data/versions", {"name": "first"}).json["versionId"]
+    with measure("GET …/data/versions"):
+        api.call("GET", f"{project}/data/versions")
+    with measure("GET …/data/versions/{versionId}/compare"):
+        assert api.call("GET", f"{project}/data/versions/{version}/compare").status == 200
+    with measure("POST …/training/start, with versionId"):
+        body = {"versionId": version}
+        assert api.call("POST", f"{project}/training/start", body).status == 202
+    assert api.call("POST", f"{project}/data/labels", {"labels": {"0.png": "1"}}).status == 200
     with measure("POST …/training/start"):
         session = api.call("POST", f"{project}/training/start").json["sessionId"]
     with measure("POST …/training/start, with Idempotency-Key"):
@@ -84,6 +103,14 @@ def measured(nobody: Api, stack: EmbeddedAws) -> dict[str, tuple[int, int, int]]
     _set(stack, project, session, Status="completed", ResultsKey=results_key)
     with measure("GET …/results"):
         assert api.call("GET", f"{path}/results").status == 200
+    ids = [each["imageId"] for each in api.call("GET", f"{project}/data/images?label=1").json["items"]]
+    with measure("POST …/data/images/delete, by ids"):
+        deleted = api.call("POST", f"{project}/data/images/delete", {"imageIds": ids}).json["deleted"]
+    assert deleted == len(ids) > 0
+    with measure("POST …/data/images/delete, by filter"):
+        wanted = {"filter": {"status": "accepted"}}
+        deleted += api.call("POST", f"{project}/data/images/delete", wanted).json["deleted"]
+    assert deleted == IMAGES + 1
     return found
 
 

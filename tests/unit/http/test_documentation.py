@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "BUCKET": "b",
     "JOB_QUEUE": "q",
     "JOB_DEFINITION": "d",
+    "DATA_JOB_QUEUE": "q",
+    "DATA_JOB_DEFINITION": "d",
     "SIGNING_SECRET": "s",
 }
 #: The endpoints that are asked for by name.

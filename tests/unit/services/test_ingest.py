@@ -1,21 +1,25 @@
 """Objects that landed in S3."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
+from threading import Barrier
 
 import pytest
 
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.objects import incoming_key
 from chalicelib.contract.records import INGEST_FAILED
+from chalicelib.services.acceptance import MAX_IMAGE_BYTES
 from chalicelib.services.uploads import AnnouncedFile
-from tests.fakes import FakeImages, FakeLabels, fake_ports
-from tests.support import Crash, Crashes, make_image, new_id
+from tests.fakes import FakeImages, FakeInspector, FakeLabels, FakeStore, fake_ports
+from tests.support import Crash, Crashes, make_image, make_project, new_id
 
 NAMES = ["a.png", "b.png", "c.png"]
 
 
 def _open(ports, names=NAMES) -> list[str]:
+    ports.projects.add(make_project(project_id="P"))
     files = [AnnouncedFile(name, 5, "image/png") for name in names]
     return [key for _, _, key in assemble(ports).posted_uploads.open("P", files).images]
 
@@ -153,16 +157,17 @@ def test_a_late_event_does_not_bring_back_a_deleted_image(ports):
     key = _post(ports, _open(ports)[0], b"image")
     services = assemble(ports)
     services.ingest.take(key)
-    services.gallery.delete("P", key.rsplit("/", 1)[1])
+    services.deletion.one("P", key.rsplit("/", 1)[1])
     assert services.ingest.take(_post(ports, key, b"image")) is None
     assert _row(ports, key).status == "deleted"
     assert ports.store.objects == {}
 
 
 def _dying(ports, at: int, *, after: bool):
-    """Ports whose store and image table die at one call, counted over both."""
+    """Ports whose store and image table die at one call, counted over all of them."""
     crashes = Crashes(at, after=after)
-    return replace(ports, images=crashes.wrap(ports.images), store=crashes.wrap(ports.store))
+    wrapped = {name: crashes.wrap(getattr(ports, name)) for name in ("arrivals", "images", "store")}
+    return replace(ports, **wrapped)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
@@ -190,3 +195,142 @@ def test_a_crash_at_any_call_is_made_good_by_the_next_event(contents, after):
         if not crashed:
             break
     assert at > 5
+
+
+def test_an_object_of_a_deleted_project_is_thrown_away(ports):
+    """Once its project is deleted a file is removed unread and leaves no row, tried or given up."""
+    keys = _open(ports)
+    ingest = assemble(ports).ingest
+    ingest.take(_post(ports, keys[0], b"image"))
+    rows = dict(ports.images.rows)
+    ports.projects.delete("P", "2026-01-31T08:15:00.000Z")
+    assert ingest.take(_post(ports, keys[1], b"image of another")) is None
+    ingest.give_up(keys[2])
+    assert ports.images.rows == rows
+    assert keys[1] not in ports.store.objects
+
+
+def test_an_object_that_grew_waits_for_its_own_event(ports):
+    """What is larger than its event says is left as it is; the event that knows its size takes it."""
+    key = _post(ports, _open(ports)[0], b"image, posted again")
+    ingest = assemble(ports).ingest
+    assert ingest.take(key, 5) is None
+    assert (_row(ports, key), key in ports.store.objects) == (None, True)
+    assert ingest.take(key, 19) == "accepted"
+
+
+@pytest.mark.parametrize("announced", [MAX_IMAGE_BYTES, MAX_IMAGE_BYTES + 1])
+def test_an_object_over_the_limit_is_rejected(announced):
+    """An object of over 50 MB is refused by code, unread, and removed."""
+
+    class Large(FakeStore):
+        def get(self, key, max_bytes):
+            assert max_bytes == MAX_IMAGE_BYTES
+            return super().get(key, 4)
+
+    ports = fake_ports(store=Large())
+    key = _post(ports, _open(ports)[0], b"image")
+    assert assemble(ports).ingest.take(key, announced) == "rejected"
+    assert _row(ports, key).reject_reason["code"] == "file-too-large"
+    assert ports.store.objects == {}
+
+
+def _lost(ports, contents: dict[str, bytes]) -> None:
+    for key, content in contents.items():
+        _post(ports, key, content)
+    ports.clock.advance(minutes=15)
+
+
+def _sweep(ports) -> None:
+    assemble(ports).ingest.sweep(ports.clock.now() + timedelta(minutes=1))
+
+
+def test_the_sweep_takes_in_what_lost_its_event(ports):
+    """Old objects become what their events would have made them, and none is left."""
+    a, b, c = _open(ports)
+    _lost(ports, {a: b"image", b: b"text", c: b"image", "incoming/P/stray/x": b"image"})
+    _sweep(ports)
+    assert sorted(row.status for row in ports.images.rows.values()) == ["accepted", "duplicate", "rejected"]
+    assert not [key for key in ports.store.objects if key.startswith("incoming/")]
+
+
+def test_the_sweep_leaves_young_objects_to_their_events(ports):
+    """An object of less than fifteen minutes is nobody's business but its event's."""
+    key = _post(ports, _open(ports)[0], b"image")
+    ports.clock.advance(minutes=14, seconds=59)
+    _sweep(ports)
+    assert (_row(ports, key), key in ports.store.objects) == (None, True)
+
+
+def test_the_sweep_removes_what_was_left_of_a_file_that_has_its_row(ports):
+    """A crash between the row and the removal leaves an object, which the sweep removes."""
+    key = _open(ports)[0]
+    ingest = assemble(ports).ingest
+    ingest.take(_post(ports, key, b"image"))
+    row = _row(ports, key)
+    _lost(ports, {key: b"image"})
+    _sweep(ports)
+    assert (_row(ports, key), key in ports.store.objects) == (row, False)
+
+
+def test_what_fails_in_a_sweep_is_given_up_and_not_met_again():
+    """A file that can't be handled is rejected with `ingest-failed`; later sweeps pass it over."""
+
+    class Broken(FakeInspector):
+        inspected = 0
+
+        def inspect(self, content):
+            if content == b"image that breaks it":
+                self.inspected += 1
+                raise RuntimeError
+            return super().inspect(content)
+
+    ports = fake_ports(inspector=Broken())
+    bad, good, _ = _open(ports)
+    _lost(ports, {bad: b"image that breaks it", good: b"image"})
+    _sweep(ports)
+    _sweep(ports)
+    assert _row(ports, bad).reject_reason["code"] == INGEST_FAILED
+    assert (_row(ports, good).status, ports.inspector.inspected) == ("accepted", 1)
+    assert len(ports.telemetry.warnings) == 1
+
+
+def test_an_object_that_kills_the_process_is_noted_before():
+    """Whoever dies of a lost object has noted at its file that it failed: no sweep dies of it twice."""
+
+    class Deadly(FakeStore):
+        def get(self, key, max_bytes):
+            raise Crash
+
+    ports = fake_ports(store=Deadly())
+    key = _open(ports)[0]
+    ports.store.modified[key] = ports.clock.now() - timedelta(hours=1)
+    ports.store.objects[key] = b"image"
+    _sweep(ports)
+    assert _row(ports, key).reject_reason["code"] == INGEST_FAILED
+
+
+def test_a_sweep_begins_nothing_after_its_end(ports):
+    """A sweep whose time is over takes nothing, and the next one goes on."""
+    key = _open(ports)[0]
+    _lost(ports, {key: b"image"})
+    assemble(ports).ingest.sweep(ports.clock.now())
+    assert _row(ports, key) is None
+    _sweep(ports)
+    assert _row(ports, key).status == "accepted"
+
+
+def test_the_sweep_handles_several_at_once():
+    """Ten lost objects are inspected at one moment."""
+
+    class Meeting(FakeInspector):
+        def inspect(self, content):
+            meeting.wait(timeout=20)
+            return super().inspect(content)
+
+    meeting = Barrier(10)
+    ports = fake_ports(inspector=Meeting())
+    keys = _open(ports, [f"{n}.png" for n in range(10)])
+    _lost(ports, {key: f"image {n}".encode() for n, key in enumerate(keys)})
+    _sweep(ports)
+    assert {row.status for row in ports.images.rows.values()} == {"accepted"}

@@ -1,12 +1,11 @@
-"""Labels by image id or file name, and the gallery that shows them."""
+"""Labels by image id or file name."""
 
 import pytest
 
 from chalicelib.bootstrap import assemble
-from chalicelib.contract.errors import ConflictError, NotFoundError
 from chalicelib.contract.records import ImageStatus
-from tests.fakes import FakeImages, FakeLabels, fake_ports
-from tests.support import make_image, make_label, make_project, new_id
+from tests.fakes import fake_ports
+from tests.support import make_image, make_project, new_id
 
 COMPOSED, DECOMPOSED = "\u00e9.png", "e\u0301.png"
 
@@ -64,7 +63,7 @@ def test_accents_are_the_same_however_they_are_typed(world, kept, key):
 
 
 def _sent(name: str):
-    from chalicelib.services.uploads import SentFile
+    from chalicelib.services.direct_uploads import SentFile
 
     return SentFile(name, b"image")
 
@@ -113,7 +112,7 @@ def test_unknown_images_are_reported(world):
     refused = make_image("P", status=ImageStatus.REJECTED, sha256=None)
     world.ports.images.record(refused)
     deleted = world.image()
-    world.services.gallery.delete("P", deleted)
+    world.services.deletion.one("P", deleted)
     keys = ["none.png", new_id(), refused.image_id, deleted, "", "\ud800"]
     report = world.store(dict.fromkeys(keys, "cat"))
     assert _codes(report) == dict.fromkeys(keys, "unknown-image")
@@ -190,83 +189,3 @@ def test_bad_boxes_are_reported(world, value, code):
     report = world.store({bad: value, good: []}, "detection")
     assert _codes(report) == {bad: code}
     assert world.stored() == {good: []}
-
-
-def test_the_gallery_shows_labels_and_signed_urls(world):
-    """An accepted image has its label and two URLs; a refused one has neither."""
-    image_id = world.image(file_name="a.png")
-    world.store({image_id: "cat"})
-    refused = make_image("P", status=ImageStatus.REJECTED, sha256=None)
-    world.ports.images.record(refused)
-    shown = world.services.gallery.get("P", image_id)
-    assert shown.label == "cat"
-    assert image_id in shown.url
-    assert "thumbnails" in shown.thumbnail_url
-    listed = {each.image.image_id: each for each in world.services.gallery.list("P", 10, None, None)}
-    assert listed[image_id] == shown
-    assert (listed[refused.image_id].url, listed[refused.image_id].label) == (None, None)
-    assert world.services.gallery.list("empty", 10, None, None) == []
-
-
-@pytest.mark.parametrize("image_id", ["", "x" * 3000, "sha256#00", new_id()])
-def test_an_unknown_image_is_not_there(world, image_id):
-    """Unknown ids, and text that is no id, are 404 to show and to delete."""
-    for call in (world.services.gallery.get, world.services.gallery.delete):
-        with pytest.raises(NotFoundError):
-            call("P", image_id)
-
-
-def test_a_deleted_image_is_gone_with_its_objects(world):
-    """After a deletion the image is 404, its objects are gone, and its bytes may come again."""
-    outcome = world.services.direct_uploads.store("P", [_sent("a.png")])[0]
-    world.services.gallery.delete("P", outcome.image.image_id)
-    assert world.ports.store.objects == {}
-    with pytest.raises(NotFoundError):
-        world.services.gallery.delete("P", outcome.image.image_id)
-    assert world.services.direct_uploads.store("P", [_sent("a.png")])[0].image.status == "accepted"
-
-
-def test_a_deletion_that_comes_too_late_removes_no_object():
-    """An image that changed between the read and the write keeps its objects."""
-
-    class Changing(FakeImages):
-        def delete(self, image, expires_at):
-            return False
-
-    ports = fake_ports(images=Changing(FakeLabels()))
-    services = assemble(ports)
-    outcome = services.direct_uploads.store("P", [_sent("a.png")])[0]
-    with pytest.raises(ConflictError):
-        services.gallery.delete("P", outcome.image.image_id)
-    assert len(ports.store.objects) == 2
-
-
-def test_the_export_has_names_in_pages(world):
-    """Every label comes once, with its image's name, page by page."""
-    names = {world.image(image_id=new_id(10**12 + n), file_name=f"{n}.png"): f"{n}.png" for n in range(5)}
-    world.store(dict.fromkeys(names, "cat"))
-    pages, after = [], None
-    while page := world.services.gallery.export("P", 2, after):
-        pages += page
-        after = page[-1].label.image_id
-    assert [(each.label.image_id, each.file_name) for each in pages] == list(names.items())
-
-
-def test_the_summary_counts_and_warns(world):
-    """Counts are of accepted images; missing labels, single images and imbalance are warned of."""
-    ids = [world.image() for _ in range(13)]
-    world.store(dict.fromkeys(ids[:11], "cat") | {ids[11]: "dog"})
-    world.ports.labels.put([make_label("P", new_id(), "ghost")])
-    world.ports.images.record(make_image("P", status=ImageStatus.DUPLICATE))
-    world.ports.images.record(make_image("P", status=ImageStatus.REJECTED))
-    found = world.services.gallery.summary("P")
-    assert (found.images, found.labelled, found.duplicates, found.rejected) == (13, 12, 1, 1)
-    assert found.size_bytes == 13 * 5
-    assert found.classes == {"cat": 11, "dog": 1}
-    assert len(found.warnings) == 3
-
-
-def test_an_empty_project_has_an_empty_summary(world):
-    """No images are no reason to warn."""
-    found = world.services.gallery.summary("P")
-    assert (found.images, found.classes, found.warnings) == (0, {}, [])
