@@ -66,18 +66,18 @@ class Acceptance:
         if winner is None:
             return image
         if winner == candidate.image_id:
-            self._undo_if_deleted(candidate)
-            return image
+            return self._settled(candidate) or image
         # Another request won the race for these bytes.
         self._delete_objects(candidate)
         self._images.add_alias(candidate.project_id, winner, candidate.file_name)
         return self._duplicate(candidate, digest, winner)
 
-    def _undo_if_deleted(self, candidate: Candidate) -> None:
-        """A repeat, so late that the image was deleted in between, must not bring its objects back."""
+    def _settled(self, candidate: Candidate) -> Image | None:
+        """What the file became before this repeat; where it is no image (any more), its objects go again."""
         row = self._images.get(candidate.project_id, candidate.image_id)
-        if row and row.status == ImageStatus.DELETED:
+        if row and row.status != ImageStatus.ACCEPTED:
             self._delete_objects(candidate)
+        return row if row and row.status == ImageStatus.DUPLICATE else None
 
     def _delete_objects(self, candidate: Candidate) -> None:
         self._store.delete([image_key(candidate.project_id, candidate.image_id), self._thumbnail(candidate)])

@@ -9,20 +9,22 @@ from itertools import islice
 
 from ..contract.errors import RejectedImageError
 from ..contract.ids import is_ulid
-from ..contract.objects import INCOMING, IncomingKey
+from ..contract.objects import INCOMING, IncomingKey, image_key, thumbnail_key
 from ..contract.records import INGEST_FAILED, Image, ImageStatus, Upload
 from .acceptance import MAX_IMAGE_BYTES, Acceptance, Candidate
 from .data_ports import Arrivals, Images, Uploads
 from .gate import Gate
 from .names import file_name
 from .ports import Clock, ObjectStore, StoredObject, Telemetry
-from .times import rfc3339
+from .times import parse, rfc3339
 from .uploads import NAMES_A_PART, index_of, names_part, rejection
 
 #: How many files are handled at once: mostly they wait for AWS.
 WORKERS = 10
 #: How old an object is before its event counts as lost.
 LOST_AFTER = timedelta(minutes=15)
+#: How long the sweep leaves a file alone that failed: one that brings the process down does so seldom.
+TRIED_AGAIN_AFTER = timedelta(hours=6)
 _SWEPT_AT_ONCE = 100
 
 
@@ -38,6 +40,9 @@ class _File:
     @property
     def is_settled(self) -> bool:
         return self.row is not None and not self.row.may_be_retried
+
+    def failed_since(self, moment: datetime) -> bool:
+        return self.row is not None and self.row.may_be_retried and parse(self.row.upload_time) > moment
 
 
 class Ingest:
@@ -75,17 +80,17 @@ class Ingest:
         incoming = IncomingKey.parse(key)
         if incoming is None:
             return None
-        file, status = self._find(incoming), None
+        file, taken = self._find(incoming), None
         if file is None:
             # Nobody was given this key, or its project is gone: it has no place to go.
             self._telemetry.warn("object of no upload", key=key)
         elif not file.is_settled:
             with self._bytes.enter(size_bytes):
-                status = self._take(file, key, min(size_bytes, MAX_IMAGE_BYTES))
-            if status is None:
+                taken = self._take(file, key, min(size_bytes, MAX_IMAGE_BYTES))
+            if taken is None:
                 return None
-        self._store.delete([key])
-        return status
+        self._store.delete([key, *_left_behind(taken or (file.row if file else None))])
+        return taken.status if taken else None
 
     def give_up(self, key: str) -> None:
         """Notes at its file that an object can't be handled; the object and its message stay."""
@@ -111,9 +116,9 @@ class Ingest:
     def _recover(self, lost: StoredObject) -> None:
         incoming = IncomingKey.parse(lost.key)
         file = self._find(incoming) if incoming else None
-        if file and file.row and file.row.may_be_retried:
+        if file and file.failed_since(self._clock.now() - TRIED_AGAIN_AFTER):
             return
-        if file and file.row is None:
+        if file and not file.is_settled:
             # First: an object that brings the process down must not meet the next sweep again.
             self.give_up(lost.key)
         self.take(lost.key, lost.size_bytes)
@@ -130,8 +135,8 @@ class Ingest:
             return None
         return _File(upload, incoming.image_id, index, arrival.row)
 
-    def _take(self, file: _File, key: str, size_bytes: int) -> ImageStatus | None:
-        """What became of the object; None where it stays as it is: it isn't there, or is a larger one."""
+    def _take(self, file: _File, key: str, size_bytes: int) -> Image | None:
+        """What became of the file; None where it stays as it is: it isn't there, or is a larger one."""
         try:
             stored = self._store.get(key, size_bytes)
             if stored is None:
@@ -140,22 +145,34 @@ class Ingest:
         except RejectedImageError as problem:
             if problem.code == "file-too-large" and size_bytes < MAX_IMAGE_BYTES:
                 return None  # It was posted again since, and that has an event of its own.
-            self._reject(file, problem)
-            return ImageStatus.REJECTED
+            return self._reject(file, problem)
         if image.status == ImageStatus.DUPLICATE:
-            self._images.record(replace(image, expires_at=file.upload.expires_at))
+            image = self._record(replace(image, expires_at=file.upload.expires_at))
         self._telemetry.count(f"Images{image.status.capitalize()}")
-        return image.status
+        return image
 
     def _candidate(self, file: _File, content: bytes) -> Candidate:
         name = file_name(self._name(file))
         return Candidate(file.upload.project_id, file.image_id, name, content, file.upload.upload_id)
 
-    def _reject(self, file: _File, problem: RejectedImageError) -> None:
+    def _reject(self, file: _File, problem: RejectedImageError) -> Image:
         now = rfc3339(self._clock.now())
-        self._images.record(rejection(file.upload, file.image_id, self._name(file), problem, now))
         self._telemetry.count("ImagesRejected")
+        return self._record(rejection(file.upload, file.image_id, self._name(file), problem, now))
+
+    def _record(self, image: Image) -> Image:
+        """The file's row: `image`, or what another handler made of the file at the same moment."""
+        if self._images.record(image):
+            return image
+        return self._images.get(image.project_id, image.image_id) or image
 
     def _name(self, file: _File) -> str:
         part, place = divmod(file.index, NAMES_A_PART)
         return self._names(file.upload, part)[place]
+
+
+def _left_behind(row: Image | None) -> list[str]:
+    """What a handler may have stored before it died, of a file that became no image in the end."""
+    if row is None or row.status == ImageStatus.ACCEPTED or row.may_be_retried:
+        return []
+    return [image_key(row.project_id, row.image_id), thumbnail_key(row.project_id, row.image_id)]

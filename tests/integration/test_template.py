@@ -1,6 +1,7 @@
 """infra/template.yaml: valid, complete, and the only place where a resource is defined."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,15 @@ def test_the_signing_key_is_long_and_new_in_each_stack(stack):
     assert value["kid"] == "1"
     assert len(value["key"]) >= 64
     assert len(set(value["key"])) > 10
+
+
+def test_the_training_containers_role_reaches_its_run_and_no_more():
+    """The role names the tables of sessions and metrics alone, and writes objects of sessions only."""
+    role = TEMPLATE.read_text().partition("\n  JobRole:\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"(\w+)Table\.Arn", role)) == {"TrainingSessions", "TrainingMetrics"}
+    assert re.findall(r"s3:PutObject.*\n *Resource: (.*)", role) == [
+        "!Sub ${Bucket.Arn}/projects/*/sessions/*"
+    ]
 
 
 def test_the_job_definition_gives_up_on_what_is_not_the_hosts_fault(stack):

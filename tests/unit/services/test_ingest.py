@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from chalicelib.bootstrap import assemble
-from chalicelib.contract.objects import incoming_key
+from chalicelib.contract.objects import image_key, incoming_key, thumbnail_key
 from chalicelib.contract.records import INGEST_FAILED
 from chalicelib.services.acceptance import MAX_IMAGE_BYTES
 from chalicelib.services.uploads import AnnouncedFile
@@ -293,6 +293,35 @@ def test_what_fails_in_a_sweep_is_given_up_and_not_met_again():
     assert _row(ports, bad).reject_reason["code"] == INGEST_FAILED
     assert (_row(ports, good).status, ports.inspector.inspected) == ("accepted", 1)
     assert len(ports.telemetry.warnings) == 1
+
+
+def test_a_file_that_failed_is_tried_again_hours_later():
+    """What was given up, perhaps for a failure of AWS, is left alone for six hours, and then taken in."""
+    ports = fake_ports()
+    key = _post(ports, _open(ports)[0], b"image")
+    ingest = assemble(ports).ingest
+    ingest.give_up(key)
+    for hours, status in ((5, "rejected"), (2, "accepted")):
+        ports.clock.advance(hours=hours)
+        ingest.sweep(ports.clock.now() + timedelta(minutes=1))
+        assert _row(ports, key).status == status
+
+
+def test_what_a_dead_handler_stored_goes_when_the_file_turns_out_a_duplicate():
+    """A handler dies behind its two objects, a copy is accepted meanwhile: the repeat removes them."""
+    ports = fake_ports()
+    first, second, _ = _open(ports)
+    _post(ports, first, b"image")
+    objects = dict(ports.store.objects)
+    with pytest.raises(Crash):
+        dying = Crashes(at=2, after=False)
+        assemble(replace(ports, images=dying.wrap(ports.images))).ingest.take(first)
+    assert len(ports.store.objects) == len(objects) + 2
+    services = assemble(ports)
+    services.ingest.take(_post(ports, second, b"image"))
+    assert services.ingest.take(first) == "duplicate"
+    kept = {make("P", second.rsplit("/", 1)[1]) for make in (image_key, thumbnail_key)}
+    assert ports.store.objects.keys() == kept
 
 
 def test_an_object_that_kills_the_process_is_noted_before():
