@@ -313,9 +313,9 @@ def test_what_a_dead_handler_stored_goes_when_the_file_turns_out_a_duplicate():
     first, second, _ = _open(ports)
     _post(ports, first, b"image")
     objects = dict(ports.store.objects)
+    dying = assemble(replace(ports, images=Crashes(at=2, after=False).wrap(ports.images)))
     with pytest.raises(Crash):
-        dying = Crashes(at=2, after=False)
-        assemble(replace(ports, images=dying.wrap(ports.images))).ingest.take(first)
+        dying.ingest.take(first)
     assert len(ports.store.objects) == len(objects) + 2
     services = assemble(ports)
     services.ingest.take(_post(ports, second, b"image"))
