@@ -34,8 +34,8 @@ up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
 bench-data: $(STAMP) ## what 100,000 images cost: calls, CPU and memory, on a simulated AWS of 10 ms a call
 	@$(BIN)/python -m bench.data
 
-test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run every test, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: format lint types templates test ## everything that gates a change
 

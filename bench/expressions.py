@@ -158,6 +158,11 @@ class _Parser:
             self._at += 1
             value = self._values[token]
             return lambda _: value
+        if self.accept("SIZE"):
+            self.take("(")
+            measured = self._operand()
+            self.take(")")
+            return lambda item: _size(measured(item))
         path = list(self._path())
         return lambda item: find(item, path)
 
@@ -220,6 +225,11 @@ def _compare(sign: str, left: Attribute | None, right: Attribute | None) -> bool
     if a[0] != b[0]:
         return sign == "<>"
     return _COMPARISONS[sign](a[1], b[1])
+
+
+def _size(attribute: Attribute | None) -> Attribute | None:
+    """The number of elements, of bytes or, as here, of characters that were written in ASCII."""
+    return {"N": str(len(next(iter(attribute.values()))))} if attribute else None
 
 
 def _text(attribute: Attribute | None) -> str:

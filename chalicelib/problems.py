@@ -4,6 +4,7 @@ from typing import Any
 
 from chalice.app import Response
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from .contract import errors
 from .contract.errors import DarkroomError, FieldError
@@ -73,10 +74,18 @@ def is_chalice_error(response: Response) -> bool:
 
 def unprocessable(error: ValidationError) -> errors.UnprocessableError:
     """What pydantic found wrong, each with its JSON pointer."""
-    found = [FieldError(_pointer(each["loc"]), each["msg"]) for each in error.errors(include_url=False)[:100]]
+    wrong = error.errors(include_url=False)[:100]
+    found = [FieldError(_pointer(each["loc"]), message(each)) for each in wrong]
     return errors.UnprocessableError(
         "the request has wrong values", code="invalid-fields", hint="See errors.", errors=found
     )
+
+
+def message(wrong: ErrorDetails) -> str:
+    """What pydantic says is wrong, for people: our sentences without its prefix, and no patterns."""
+    if wrong["type"] == "string_pattern_mismatch":
+        return "not of the form that this has, such as the id in an earlier answer"
+    return wrong["msg"].removeprefix("Value error, ")
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

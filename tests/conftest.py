@@ -1,10 +1,13 @@
 """Fixtures that every kind of test may use."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from infra.local.aws import EmbeddedAws, embedded_aws
+
+_ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,10 @@ def stack() -> Iterator[EmbeddedAws]:
     """
     with embedded_aws("darkroom-test", parameters={"QueueVisibilitySeconds": "1"}) as aws:
         yield aws
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Names a test by its parameters, less what is new in each process: workers compare the names."""
+    if isinstance(val, bytes):
+        return f"{len(val)} bytes"
+    return _ULID.sub("ulid", val) if isinstance(val, str) and _ULID.search(val) else None

@@ -6,7 +6,7 @@ from itertools import islice
 from threading import RLock
 
 from chalicelib.contract.records import Image, ImageStatus, Label, SplitName, Upload
-from chalicelib.services.data_ports import Arrival, Known, Original
+from chalicelib.services.data_ports import MAX_ALIASES, Arrival, Known, Original
 from tests.fake_tables import FakeProjects
 
 
@@ -58,17 +58,20 @@ class FakeImages:
             self.rows[image.project_id, image.image_id] = image
         return None
 
-    def record(self, image: Image) -> None:
+    def record(self, image: Image) -> bool:
         with self._lock:
-            if self._may_write(image):
+            may_write = self._may_write(image)
+            if may_write:
                 self.rows[image.project_id, image.image_id] = image
+        return may_write
 
     def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
         with self._lock:
             row = self.get(project_id, image_id)
             if row and row.status == ImageStatus.ACCEPTED and row.file_name != file_name:
-                names = (row.aliases or frozenset()) | {file_name}
-                self.rows[project_id, image_id] = replace(row, aliases=names)
+                names = row.aliases or frozenset()
+                if len(names) < MAX_ALIASES:
+                    self.rows[project_id, image_id] = replace(row, aliases=names | {file_name})
 
     def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, Original]:
         return {

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from ..contract.attributes import Item, marshal
-from ..contract.errors import UnavailableError
+from ..contract.errors import UnavailableError, UnprocessableError
 from .aws import Aws, error_code, unavailable
 
 T = TypeVar("T")
@@ -145,6 +145,8 @@ class Tables:
             if error_code(error) != "TransactionCanceledException":
                 raise
             reasons = [each.get("Code") for each in error.response.get("CancellationReasons", [])]
+            if "ValidationError" in reasons:
+                raise UnprocessableError("a row would be over 400 KB", code="row-too-large") from error
             if "ConditionalCheckFailed" not in reasons:
                 raise UnavailableError(
                     "another request is changing the same rows", hint="Try again.", retry_after_seconds=1

@@ -7,7 +7,7 @@ from ..contract.attributes import Item, from_item, marshal, to_item
 from ..contract.ids import FIRST, LAST
 from ..contract.records import INGEST_FAILED, Image, ImageStatus, Label, SplitName
 from ..contract.tables import IMAGES, LABELS, PROJECTS, SHA256_MARKER
-from ..services.data_ports import Arrival, Known, Original
+from ..services.data_ports import MAX_ALIASES, Arrival, Known, Original
 from .dynamodb import Tables
 from .transactions import carry_out
 
@@ -42,16 +42,17 @@ class DynamoImages:
             return image.image_id
         return self._original(marker_key) or self.accept(image)
 
-    def record(self, image: Image) -> None:
-        self._tables.put(IMAGES, to_item(image), _MAY_WRITE, _FAILED)
+    def record(self, image: Image) -> bool:
+        return self._tables.put(IMAGES, to_item(image), _MAY_WRITE, _FAILED)
 
     def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
         self._tables.update(
             IMAGES,
             image_row(project_id, image_id),
             "ADD #Aliases :names",
-            "#Status = :accepted AND #FileName <> :name AND NOT contains(#Aliases, :name)",
-            {"names": {file_name}, "name": file_name, "accepted": ImageStatus.ACCEPTED},
+            "#Status = :accepted AND #FileName <> :name AND NOT contains(#Aliases, :name)"
+            " AND (attribute_not_exists(#Aliases) OR size(#Aliases) < :most)",
+            {"names": {file_name}, "name": file_name, "accepted": ImageStatus.ACCEPTED, "most": MAX_ALIASES},
         )
 
     def find_by_sha256(self, project_id: str, hashes: Sequence[str]) -> Mapping[str, Original]:

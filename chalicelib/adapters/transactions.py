@@ -15,16 +15,17 @@ _ACTIONS = 100
 #: A transaction takes 4 MB; an action's text is longer than what DynamoDB counts.
 _CHARACTERS = 3_500_000
 _WORKERS = 16
-#: Before each try, in seconds: another request may be changing the same rows.
-_PAUSES = (0, 0.02, 0.1, 0.4, 1)
+#: Before each try, in seconds: another request may be changing the same rows, or the partition be busy
+#: (it takes 1,000 writes a second, and a transaction's write counts twice).
+_PAUSES = (0, 0.05, 0.2, 0.5, 1, 2, 4)
 
 
 def carry_out(tables: Tables, changes: Sequence[Change]) -> list[bool]:
     """Carries out each change whose conditions hold, up to 100 actions a call, the calls in parallel.
 
     Returns:
-        For each change whether it was carried out. One that met another request's transaction on
-        the same rows again and again counts as not carried out.
+        For each change whether it was carried out. One that met a busy DynamoDB, or another request's
+        transaction on the same rows, again and again counts as not carried out.
     """
     parts = list(_packed(changes))
     if not parts:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from .. import bootstrap
 from ..contract.errors import DarkroomError, FieldError, UnprocessableError
 from ..contract.ids import ulid
-from ..problems import internal_problem, problem, unprocessable
+from ..problems import internal_problem, message, problem, unprocessable
 from ..services.access import Admitted
 from .body import read_json
 
@@ -214,7 +214,7 @@ def _parsed(name: str, declared: Query, text: str) -> Any:
     try:
         return TypeAdapter(declared.kind).validate_python(text)
     except ValidationError as error:
-        wrong = [FieldError(f"?{name}", error.errors()[0]["msg"])]
+        wrong = [FieldError(f"?{name}", message(error.errors()[0]))]
         raise UnprocessableError("the query has wrong values", code="invalid-query", errors=wrong) from error
 
 

@@ -9,7 +9,7 @@ from ..schemas.data import DeletionAnswer, ImageAnswer, ImagesDelete
 from ..schemas.summary import SummaryAnswer
 from ..services.filters import Filter
 from .api import Answered, Api, Call, Query
-from .paging import PAGING
+from .paging import PAGING, fitting
 
 api = Api(__name__)
 
@@ -17,7 +17,7 @@ _FILTERS = {
     "status": Query(ImageStatus, None, "Only images in this state; by default all but the deleted."),
     "label": Query(str, None, "Only images of this class; for detection, with an object of it."),
     "labelled": Query(bool, None, "Only images with a label (true), or without (false)."),
-    "split": Query(SplitName | Literal["none"], None, "Only images kept for this split; none: for no split."),
+    "split": Query(Literal[SplitName, "none"], None, "Only images kept for this split; none: for no split."),
     "uploadId": Query(Ulid, None, "Only images of this upload."),
 }
 
@@ -34,7 +34,7 @@ def list_images(call: Call) -> Answered:
     limit, cursor = query.pop("limit"), query.pop("cursor")
     wanted = Filter(upload_id=query.pop("uploadId"), **query)
     items, after = services().gallery.list(call.admitted.project.project_id, limit, cursor, wanted)
-    return Answered(200, Page(items=[ImageAnswer.of(each) for each in items], next_cursor=after))
+    return Answered(200, fitting([ImageAnswer.of(each) for each in items], after, lambda each: each.image_id))
 
 
 @api.endpoint(
@@ -62,7 +62,7 @@ def delete_image(call: Call) -> Answered:
 @api.endpoint(
     "POST",
     "/api/projects/{projectId}/data/images/delete",
-    summary="Delete images and their labels, by id or by filter, up to 10,000 a request.",
+    summary="Delete images and their labels, by id or by filter, up to 5,000 a request.",
     body=ImagesDelete,
     answers={200: DeletionAnswer, 207: DeletionAnswer},
 )

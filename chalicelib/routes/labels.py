@@ -13,7 +13,7 @@ from ..schemas.labels import (
     SplitsUpdate,
 )
 from .api import Answered, Api, Call
-from .paging import PAGING
+from .paging import PAGING, fitting
 
 api = Api(__name__)
 
@@ -47,7 +47,7 @@ def store_labels(call: Call) -> Answered:
 def export_labels(call: Call) -> Answered:
     limit, cursor = call.query["limit"], call.query["cursor"]
     items, after = services().gallery.export(call.admitted.project.project_id, limit, cursor)
-    return Answered(200, Page(items=[LabelAnswer.of(each) for each in items], next_cursor=after))
+    return Answered(200, fitting([LabelAnswer.of(each) for each in items], after, lambda each: each.image_id))
 
 
 @api.endpoint(

@@ -10,6 +10,9 @@ from ..services.filters import Filter
 from ..services.gallery import Shown
 from .base import Answer, Request, Ulid, omitted
 
+#: What isn't an id is reported by itself; bounded, so that 10,000 of them fit into an answer of 6 MB.
+_Id = Annotated[str, Field(max_length=64)]
+
 
 class Reason(Answer):
     code: str
@@ -63,7 +66,7 @@ class ImageFilter(Request):
     status: Literal["accepted", "duplicate", "rejected", "deleted"] | None = None
     label: str | None = None
     labelled: bool | None = None
-    split: SplitName | Literal["none"] | None = None
+    split: Literal[SplitName, "none"] | None = None
     upload_id: Ulid | None = None
 
     def wanted(self) -> Filter:
@@ -74,7 +77,7 @@ class ImageFilter(Request):
 class ImagesDelete(Request):
     """Either ids or a filter; `cursor` is the nextCursor of the deletion before, by the same filter."""
 
-    image_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_DELETED)] | None = None
+    image_ids: Annotated[list[_Id], Field(min_length=1, max_length=MAX_DELETED)] | None = None
     filter: ImageFilter | None = None
     cursor: Ulid | None = None
 

@@ -33,7 +33,7 @@ class PartAnswer(Answer):
 
 
 class Problems(Answer):
-    """How many lines the report has, in all and of each code."""
+    """How many there are, in all and of each code; the report has the first 100,000."""
 
     total: int
     by_code: dict[str, int]

@@ -132,7 +132,7 @@ class UploadStatus(Answer):
 
     A file that was never sent is pending. `expired` counts those of the pending files that can't arrive
     any more, since the signed form has run out: renew the upload to send them. A deleted image counts
-    as what it was before.
+    as what it was before. All files are counted; of a large import's the lists name the first 10,000.
     """
 
     upload_id: str
@@ -150,6 +150,9 @@ class UploadStatus(Answer):
     @classmethod
     def of(cls, found: Reconciliation) -> Self:
         status: Literal["open", "complete", "expired"] = "expired" if found.expired else "open"
+        # As many as an upload has: an answer of Lambda has room for 6 MB.
+        rejected = found.rejected[:MAX_UPLOAD_FILES]
+        pending = found.pending[: MAX_UPLOAD_FILES - len(rejected)]
         return cls(
             upload_id=found.upload.upload_id,
             status=status if found.pending else "complete",
@@ -162,7 +165,7 @@ class UploadStatus(Answer):
             expired=found.expired,
             rejected_files=[
                 RejectedFile(file_name=each.file_name or "", **(each.reject_reason or {}))
-                for each in found.rejected
+                for each in rejected
             ],
-            pending_files=[PendingFile(file_name=name, image_id=id_) for name, id_ in found.pending],
+            pending_files=[PendingFile(file_name=name, image_id=id_) for name, id_ in pending],
         )

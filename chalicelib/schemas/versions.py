@@ -10,11 +10,17 @@ from ..contract.records import LabelValue, SplitName
 from ..services.comparison import Change, ChangeKind, Comparison
 from .base import Answer, Request
 
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_WITHIN, _END = rf"[^{_CONTROL}]", rf"[^\s{_CONTROL}]"
+
 
 class VersionCreate(Request):
-    """A name that no other version of the project has, in whatever case."""
+    """A name that no other version of the project has, in whatever case.
 
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S([^\x00-\x1f]*\S)?$")]
+    It has no space at its ends, and no control character.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=f"^{_END}({_WITHIN}*{_END})?$")]
     description: Annotated[str | None, Field(max_length=2000)] = None
 
 

@@ -68,14 +68,14 @@ class Acceptance:
         if winner == candidate.image_id:
             return self._settled(candidate) or image
         # Another request won the race for these bytes.
-        self._delete_objects(candidate)
+        self._settled(candidate)
         self._images.add_alias(candidate.project_id, winner, candidate.file_name)
         return self._duplicate(candidate, digest, winner)
 
     def _settled(self, candidate: Candidate) -> Image | None:
-        """What the file became before this repeat; where it is no image (any more), its objects go again."""
+        """What another handler made of the file; unless that is an image, its objects go again."""
         row = self._images.get(candidate.project_id, candidate.image_id)
-        if row and row.status != ImageStatus.ACCEPTED:
+        if row is None or row.status != ImageStatus.ACCEPTED:
             self._delete_objects(candidate)
         return row if row and row.status == ImageStatus.DUPLICATE else None
 

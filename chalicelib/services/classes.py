@@ -97,12 +97,14 @@ def _mapped(label: LabelValue, renames: Mapping[str, str]) -> LabelValue:
 
 def _checked(renames: Mapping[str, str]) -> dict[str, str]:
     """In composed form, without those that change nothing."""
-    wrong = [
-        FieldError(f"/renames/{old.replace('~', '~0').replace('/', '~1')}", problem)
-        for old, new in renames.items()
-        if (problem := class_name_problem(new))
-    ]
+    pairs: dict[str, str] = {}
+    wrong = []
+    for old, new in renames.items():
+        name, problem = composed(new.strip()), class_name_problem(new)
+        if pairs.setdefault(composed(old), name) != name:
+            problem = problem or "the same class, typed in another form of Unicode, gets another name"
+        if problem:
+            wrong.append(FieldError(f"/renames/{old.replace('~', '~0').replace('/', '~1')}", problem))
     if wrong:
         raise UnprocessableError("some new names can't be classes", code="bad-class", errors=wrong)
-    pairs = {composed(old): composed(new.strip()) for old, new in renames.items()}
     return {old: new for old, new in pairs.items() if old != new}

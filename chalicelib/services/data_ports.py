@@ -8,7 +8,6 @@ from ..contract.datasets import DatasetVersion
 from ..contract.ids import FIRST, LAST
 from ..contract.records import Image, Label, SplitName, Upload
 
-
 #: Further names that are noted of one image: black frames of a video may come under thousands, and a
 #: row has 400 KB.
 MAX_ALIASES = 1000
@@ -42,8 +41,8 @@ class Images(Protocol):
         or None when it was added.
         """
 
-    def record(self, image: Image) -> None:
-        """Adds what became of a file that wasn't accepted; a file that has a row keeps it."""
+    def record(self, image: Image) -> bool:
+        """Adds what became of a file that wasn't accepted; a file that has a row keeps it: False."""
 
     def add_alias(self, project_id: str, image_id: str, file_name: str) -> None:
         """Notes a further name of an image's bytes, unless it has that name, or very many."""

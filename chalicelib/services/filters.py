@@ -13,8 +13,8 @@ from .data_ports import Images, Labels
 from .joined import joined
 from .names import composed
 
-#: Files that one upload announces.
-MAX_UPLOAD_FILES = 10_000
+#: Files that one upload announces, and that one import, which is an upload too, may have.
+MAX_UPLOAD_FILES, MAX_IMPORT_FILES = 10_000, 250_000
 #: Rows that one page looks at, at most: a page may be short, or empty, and yet not the last.
 MAX_EXAMINED = 20_000
 _LARGEST_CHUNK = 4000
@@ -48,7 +48,7 @@ class Filter:
         """The ids between which such images stand; an upload's images have consecutive ids."""
         if self.upload_id is None:
             return FIRST, LAST
-        return ulid_at(self.upload_id, 1), ulid_at(self.upload_id, MAX_UPLOAD_FILES)
+        return ulid_at(self.upload_id, 1), ulid_at(self.upload_id, MAX_IMPORT_FILES)
 
     @property
     def _is_of_data(self) -> bool:

@@ -105,7 +105,7 @@ class Ingest:
         lost = self._lost()
         with ThreadPoolExecutor(WORKERS) as pool:
             while self._clock.now() < until and (some := list(islice(lost, _SWEPT_AT_ONCE))):
-                done, _ = wait([pool.submit(self._recover, each) for each in some])
+                done, _ = wait([pool.submit(self._recover, each, until) for each in some])
                 for error in filter(None, (each.exception() for each in done)):
                     self._telemetry.warn("a lost object failed", error=repr(error))
 
@@ -113,7 +113,9 @@ class Ingest:
         before = self._clock.now() - LOST_AFTER
         return (each for each in self._store.list(f"{INCOMING}/") if each.modified <= before)
 
-    def _recover(self, lost: StoredObject) -> None:
+    def _recover(self, lost: StoredObject, until: datetime) -> None:
+        if self._clock.now() >= until:
+            return
         incoming = IncomingKey.parse(lost.key)
         file = self._find(incoming) if incoming else None
         if file and file.failed_since(self._clock.now() - TRIED_AGAIN_AFTER):

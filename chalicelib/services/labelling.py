@@ -13,6 +13,9 @@ from .names import class_name_problem, composed
 from .ports import Clock
 from .times import rfc3339
 
+#: A row has 400 KB. For a box DynamoDB counts so many bytes, its class, and its digits at most.
+_MAX_LABEL_BYTES, _BOX_BYTES = 390_000, 24
+
 
 @dataclass(frozen=True, slots=True)
 class LabelFailure:
@@ -90,7 +93,20 @@ def checked(task_type: str, value: Any, known: Known) -> LabelValue:
         return _checked_class(value)
     if not isinstance(value, list):
         raise RefusedError("not-boxes", "a detection label is a list of {label, box}; no objects is []")
-    return [_checked_box(each, known) for each in value]
+    return that_fit([_checked_box(each, known) for each in value])
+
+
+def that_fit(boxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The boxes of one image, which a row of DynamoDB has room for.
+
+    Raises:
+        RefusedError: they are more.
+    """
+    size = sum(_BOX_BYTES + len(each["label"].encode()) + len(str(each["box"])) for each in boxes)
+    if size > _MAX_LABEL_BYTES:
+        message = f"{len(boxes)} objects are more than a label can hold: split the image, or round its boxes"
+        raise RefusedError("too-many-boxes", message)
+    return boxes
 
 
 def _checked_class(value: Any) -> str:
@@ -111,10 +127,10 @@ def _checked_box(value: Any, known: Known) -> dict[str, Any]:
     x, y, width, height = box
     if width <= 0 or height <= 0:
         raise RefusedError("bad-box", "a box has a width and a height of more than 0")
-    if x < 0 or y < 0 or x + width > known.width or y + height > known.height:
-        raise RefusedError(
-            "box-outside-image", f"the box leaves the image of {known.width} x {known.height}"
-        )
+    # Each number by itself first: one of 400 digits can't be added to a fraction.
+    is_larger = max(x, width) > known.width or max(y, height) > known.height
+    if is_larger or x < 0 or y < 0 or x + width > known.width or y + height > known.height:
+        raise RefusedError("box-outside-image", f"the box leaves the image of {known.width} x {known.height}")
     return {"label": _checked_class(value["label"]), "box": box}
 
 

@@ -40,7 +40,7 @@ class Splits:
                 failures.append(LabelFailure(key, "conflicting-split", message))
         held = self._images.set_splits(project_id, {each: splits[key] for each, key in keys.items()})
         failures += [
-            LabelFailure(key, "image-changed", "the image has just changed: try again")
+            LabelFailure(key, "image-changed", "the image has just changed, or AWS is busy: try again")
             for key, holds in zip(keys.values(), held, strict=True)
             if not holds
         ]

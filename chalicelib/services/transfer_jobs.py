@@ -27,6 +27,13 @@ class TransferRunner:
         self._telemetry = telemetry
         self._clock = clock
 
+    def queue(self, transfer: Transfer) -> None:
+        """Starts the job of an import that was sent, once; raises as `submit`."""
+        # A sign of life: Batch may not list a job of a moment ago, however long the sending took.
+        changes = {"status": TransferStatus.QUEUED, "heartbeat_at": rfc3339(self._clock.now())}
+        if self._transfers.change(transfer, changes, [TransferStatus.UPLOADING]):
+            self.submit(transfer)
+
     def submit(self, transfer: Transfer) -> None:
         """Starts the job of a queued transfer.
 

@@ -21,7 +21,8 @@ _ONLY_FOR: dict[FormatName, TaskType] = {
     "csv": "classification",
     "voc": "detection",
 }
-_NEED_IMAGES: tuple[FormatName, ...] = ("imagefolder",)
+#: They say nothing of an image that isn't in the archive.
+_NEED_IMAGES: frozenset[FormatName] = frozenset(("imagefolder", "yolo"))
 
 
 class Imports:
@@ -85,13 +86,8 @@ class Imports:
             )
         else:
             self._objects.finish(_archive(transfer), transfer.multipart_id or "", parts)
-        self._queue(transfer)
+        self._book.runner.queue(transfer)
         return self._book.show(self._book.get(project.project_id, "import", import_id))
-
-    def _queue(self, transfer: Transfer) -> None:
-        changes = {"status": TransferStatus.QUEUED}
-        if self._book.transfers.change(transfer, changes, [TransferStatus.UPLOADING]):
-            self._book.runner.submit(transfer)
 
     def _parts(self, transfer: Transfer) -> Sequence[Part] | None:
         return self._objects.parts(_archive(transfer), transfer.multipart_id or "")
@@ -143,7 +139,9 @@ class Exports:
             )
         if format_name in _NEED_IMAGES and not with_images:
             raise UnprocessableError(
-                f"in {format_name} the folders of the images are the labels", code="format-needs-images"
+                f"{format_name} says nothing of images that aren't there",
+                code="format-needs-images",
+                hint="Export with images, or choose another format.",
             )
         if version_id is not None:
             self._versions.get(project.project_id, version_id)

@@ -10,13 +10,13 @@ from ..contract.ids import ulid_distance
 from ..contract.records import Image, ImageStatus, Upload
 from .acceptance import MAX_IMAGE_BYTES
 from .data_ports import Uploads
-from .names import file_name
+from .names import MAX_FILE_NAME, file_name
 
 #: What a Lambda function signs works for as long as its credentials do, which may be little more.
 UPLOAD_OPEN = timedelta(hours=1)
 #: How long the reconciliation of an upload can be read, and a deleted image's tombstone stays.
 UPLOAD_KEPT = timedelta(days=30)
-#: So many names, at 255 bytes each, fit into one item of 400 KB even if they don't compress.
+#: So many names, cut off at 255 bytes, fit into one item of 400 KB even if they don't compress.
 NAMES_A_PART = 1000
 
 
@@ -38,7 +38,7 @@ def rejection(
         image_id=image_id,
         status=ImageStatus.REJECTED,
         upload_time=upload_time,
-        file_name=name,
+        file_name=_cut(name),
         reject_reason={"code": problem.code, "message": problem.detail},
         upload_id=upload.upload_id,
         expires_at=upload.expires_at,
@@ -58,8 +58,14 @@ def index_of(upload: Upload, image_id: str) -> int | None:
 
 
 def packed_names(names: list[str]) -> list[bytes]:
-    parts = (names[start : start + NAMES_A_PART] for start in range(0, len(names), NAMES_A_PART))
+    kept = [_cut(each) for each in names]
+    parts = (kept[start : start + NAMES_A_PART] for start in range(0, len(kept), NAMES_A_PART))
     return [zlib.compress(json.dumps(part, ensure_ascii=False).encode(errors="replace")) for part in parts]
+
+
+def _cut(name: str) -> str:
+    """Only a file that is refused for its name has a longer one; a path in a zip may have 64 KB."""
+    return name.encode(errors="replace")[:MAX_FILE_NAME].decode(errors="ignore")
 
 
 def counted_as(image: Image) -> str:

@@ -20,8 +20,8 @@ from .times import rfc3339
 
 URL_SECONDS = 3600
 MAX_MANIFEST_BYTES = 200_000_000
-#: A row has up to 400 KB, most of which are the names of its classes.
-MAX_CLASSES_BYTES = 300_000
+#: A row has up to 400 KB, most of which are its classes: for each the name, and its count in up to 6.
+MAX_CLASSES_BYTES, _COUNT_BYTES = 300_000, 6
 #: In place of a version's id: the data as it is now.
 CURRENT = "current"
 
@@ -80,7 +80,7 @@ class Versions:
         tally = _Tally()
         with rows(self._images, self._labels, project_id) as found:
             packed = pack(tally.over(_entries(found)))
-        if sum(map(len, map(str.encode, tally.classes))) > MAX_CLASSES_BYTES:
+        if sum(len(each.encode()) + _COUNT_BYTES for each in tally.classes) > MAX_CLASSES_BYTES:
             raise UnprocessableError(
                 f"the labels name {len(tally.classes)} classes, more than a version can hold",
                 code="too-many-classes",

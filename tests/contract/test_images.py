@@ -8,7 +8,7 @@ import pytest
 from chalicelib.contract.ids import FIRST, LAST
 from chalicelib.contract.records import INGEST_FAILED, ImageStatus, Upload
 from chalicelib.contract.tables import UPLOAD_MARKER
-from chalicelib.services.data_ports import Original
+from chalicelib.services.data_ports import MAX_ALIASES, Original
 from tests.support import NOW, make_image, make_label, new_id
 
 EXPIRES = 2_000_000_000
@@ -85,6 +85,15 @@ def test_aliases_are_further_names_of_accepted_images(ports, project_id):
     unknown = new_id()
     ports.images.add_alias(project_id, unknown, "b.png")
     assert ports.images.get(project_id, unknown) is None
+
+
+def test_further_names_stay_within_a_row(ports, project_id):
+    """Of an image that comes under ever new names the first are noted; more than a row holds are not."""
+    names = frozenset(f"{number}.png" for number in range(MAX_ALIASES))
+    image = make_image(project_id, aliases=names)
+    assert ports.images.accept(image) is None
+    ports.images.add_alias(project_id, image.image_id, "one more.png")
+    assert ports.images.get(project_id, image.image_id).aliases == names
 
 
 def test_a_deleted_image_leaves_a_tombstone(ports, project_id):

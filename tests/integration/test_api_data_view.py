@@ -96,6 +96,12 @@ def test_a_wrong_filter_is_a_problem(owner: Api, kept: str, query: str, name: st
     assert [each["pointer"] for each in answer.json["errors"]] == [f"?{name}"]
 
 
+def test_a_wrong_split_is_told_every_right_one(owner: Api, kept: str) -> None:
+    """Also `none`, by which images without a split are found."""
+    answer = owner.call("GET", f"{kept}/data/images?split=unsplit")
+    assert answer.json["errors"][0]["message"] == "Input should be 'train', 'val', 'test' or 'none'"
+
+
 def test_the_largest_cursor_has_nothing_after_it(owner: Api, kept: str) -> None:
     """The last id that there could be is a valid cursor of both lists."""
     for path in ("images", "labels"):
@@ -262,6 +268,7 @@ _TOO_MANY = [LARGEST] * 10_001
         ("images/delete", {"imageIds": "all"}),
         ("images/delete", {"imageIds": [5]}),
         ("images/delete", {"imageIds": [None]}),
+        ("images/delete", {"imageIds": ["x" * 65]}),
         ("images/delete", {"imageIds": [LARGEST], "filter": {"label": "a"}}),
         ("images/delete", {"imageIds": [LARGEST], "cursor": LARGEST}),
         ("images/delete", {"filter": {"label": 5}}),

@@ -86,7 +86,9 @@ def test_a_name_is_used_once(api: Api, project: str) -> None:
     assert len(api.call("GET", f"{project}/data/versions").json["items"]) == 1
 
 
-@pytest.mark.parametrize("name", ["", " ", " first", "a\nb", "x" * 101, "\ud800", None, 1], ids=repr)
+@pytest.mark.parametrize(
+    "name", ["", " ", " first", "a\nb", "\0", "a\x7f", "a\x9fb", "x" * 101, "\ud800", None, 1], ids=repr
+)
 def test_a_wrong_name_is_named(api: Api, name: Any) -> None:
     """A name has 1 to 100 characters, no control characters and no spaces around it."""
     answer = api.call("POST", f"{api.project()}/data/versions", {"name": name})

@@ -17,7 +17,7 @@ from chalicelib.adapters.dynamodb import Tables
 from chalicelib.adapters.s3 import S3ObjectStore
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.attributes import marshal
-from chalicelib.contract.errors import UnavailableError
+from chalicelib.contract.errors import UnavailableError, UnprocessableError
 from chalicelib.contract.tables import LABELS, PROJECTS, USERS
 from chalicelib.services.uploads import AnnouncedFile
 from tests.fakes import fake_ports
@@ -178,6 +178,18 @@ def test_a_transaction_in_conflict_is_unavailable(aws, tables):
     }
     _answer_first(aws.dynamodb, "dynamodb.TransactWriteItems", [_answer(400, body)])
     with pytest.raises(UnavailableError):
+        tables.transact([tables.delete_action(USERS, {"UserID": str(n)}) for n in range(2)])
+
+
+def test_a_row_that_is_too_large_for_a_transaction_is_the_callers_fault(aws, tables):
+    """A transaction that can never work says so; it isn't "try again"."""
+    body = {
+        "__type": "com.amazonaws.dynamodb#TransactionCanceledException",
+        "message": "cancelled",
+        "CancellationReasons": [{"Code": "None"}, {"Code": "ValidationError"}],
+    }
+    _answer_first(aws.dynamodb, "dynamodb.TransactWriteItems", [_answer(400, body)])
+    with pytest.raises(UnprocessableError, match="400 KB"):
         tables.transact([tables.delete_action(USERS, {"UserID": str(n)}) for n in range(2)])
 
 

@@ -62,6 +62,15 @@ def test_names_that_are_no_classes_are_refused(world):
     assert _named(world) == ["a"]
 
 
+def test_a_class_gets_one_new_name(world):
+    """Two forms of Unicode of one class may not get two names, and nothing is renamed."""
+    world.image(1, "\u00e9")
+    with pytest.raises(UnprocessableError) as raised:
+        world.services.class_names.rename(PROJECT, {"\u00e9": "b", "e\u0301": "c"})
+    assert [each.pointer for each in raised.value.errors] == ["/renames/e\u0301"]
+    assert _named(world) == ["\u00e9"]
+
+
 class Contested(FakeLabels):
     """Somebody else labels an image just before each of our first `times` writes."""
 

@@ -10,6 +10,7 @@ from chalicelib.contract.ids import LAST, ulid_at
 from chalicelib.contract.records import ImageStatus
 from chalicelib.services import filters
 from chalicelib.services.filters import Filter, Finder
+from data_job.archive_checks import Limits
 from tests.fakes import FakeImages, FakeLabels
 from tests.support import make_image
 from tests.unit.services.data_world import PROJECT, DataWorld, image_id
@@ -44,6 +45,14 @@ def world() -> DataWorld:
     world.ports.images.delete(world.image(8, "cat"), 0)
     world.label(8, "cat")  # stored in the moment of the deletion
     return world
+
+
+def test_the_last_image_of_a_large_import_is_of_its_upload():
+    """An import may have 25 times as many files as an upload: the filter finds all of them."""
+    world = DataWorld()
+    last = world.image(Limits().members, upload_id=image_id(0))
+    finder = Finder(world.ports.images, world.ports.labels)
+    assert _all(finder, Filter(upload_id=image_id(0))) == [last.image_id]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from chalicelib.services.ports import JobSeen
 from chalicelib.services.training import SUBMIT_REFUSED
 from chalicelib.services.transfer_jobs import failure_of
 from chalicelib.services.transfers import MAX_ARCHIVE_BYTES, part_sizes
-from data_job.formats import SUPPORTED
+from data_job.formats import NEEDS_IMAGES, SUPPORTED
 from tests.fakes import fake_ports
 from tests.support import Crash, Crashes, make_project
 
@@ -203,6 +203,16 @@ def test_a_lost_event_is_seen_by_asking(world, seen, code):
     assert (world.row(done.transfer_id).failure_reason or {}).get("code") == code
 
 
+def test_a_job_of_a_moment_ago_may_not_be_known_yet(world):
+    """An archive that took an hour to send isn't failed by a Batch that doesn't list its new job yet."""
+    import_id = world.open()
+    world.ports.clock.advance(minutes=60)
+    world.send(import_id, 1, 2, 3)
+    world.imports.complete(world.project, import_id)
+    world.ports.transfer_jobs.seen.clear()
+    assert world.status(import_id) == "queued"
+
+
 @pytest.mark.parametrize(
     ("job", "code"),
     [
@@ -245,10 +255,15 @@ def test_an_export_starts_where_the_format_can_be_written(format_name, task_type
     assert refused.value.code == "format-not-for-task"
 
 
-def test_folders_of_no_images_are_no_export(world):
-    """ImageFolder without its images would be empty, and is refused."""
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_labels_alone_are_exported_where_they_can_be_imported(world, format_name):
+    """A format that says nothing of images that aren't in the archive is refused without images."""
+    project = make_project(task_type="detection" if format_name == "voc" else "classification")
+    if format_name not in NEEDS_IMAGES:
+        assert world.exports.start(project, format_name, False, None).transfer.status == "queued"
+        return
     with pytest.raises(UnprocessableError) as refused:
-        world.exports.start(world.project, "imagefolder", False, None)
+        world.exports.start(project, format_name, False, None)
     assert refused.value.code == "format-needs-images"
 
 

@@ -124,10 +124,11 @@ def test_an_empty_version_is_refused(world):
     assert refused.value.code == "nothing-labelled"
 
 
-def test_classes_that_no_row_can_hold_are_refused(world):
+@pytest.mark.parametrize(("count", "width"), [(3100, 100), (55_000, 5)])
+def test_classes_that_no_row_can_hold_are_refused(world, count, width):
     """Labels that are names of single images end with a sentence, not with an error of DynamoDB."""
-    for number in range(3100):
-        world.add(f"{number:0100}")
+    for number in range(count):
+        world.add(f"{number:0{width}}")
     with pytest.raises(UnprocessableError) as refused:
         world.create()
     assert refused.value.code == "too-many-classes"
