@@ -40,8 +40,11 @@ class FoundBox:
         """
         across, down = (width, height) if self.relative else (1, 1)
         left, top, wide, high = self.box
-        left, wide = _within(left * across, wide * across, width)
-        top, high = _within(top * down, high * down, height)
+        if self.relative:
+            left, wide = _rounded(left * across), _rounded(wide * across)
+            top, high = _rounded(top * down), _rounded(high * down)
+        left, wide = _within(left, wide, width)
+        top, high = _within(top, high, height)
         return [left, top, wide, high]
 
 
@@ -55,6 +58,11 @@ class Found:
     boxes: tuple[FoundBox, ...] | None  # () is an image without objects; None says nothing of objects
     split: SplitName | None
     where: Where
+
+
+def _rounded(pixels: float) -> float:
+    """To a hundredth: fractions are written with six digits, which makes 81 of 80.99975 again."""
+    return round(pixels, 2) or pixels
 
 
 def _within(start: float, length: float, side: int) -> tuple[float, float]:

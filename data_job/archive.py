@@ -20,9 +20,11 @@ from .archive_checks import (
     check_members,
     extension,
     is_archive,
+    is_folder,
     is_image,
     is_junk,
     nested,
+    path_of,
     refuse,
     too_many,
 )
@@ -34,7 +36,7 @@ _DAMAGED = (BadZipFile, ValueError, struct_error, NotImplementedError)
 
 
 class Archive:
-    """Paths are as in the zip, composed (NFC). What is hidden or junk of a system isn't there.
+    """Paths are as `path_of` has them, composed (NFC). What is hidden or junk of a system isn't there.
 
     Args:
         file: what was sent; it stays the caller's to close, and must raise ValueError at a seek
@@ -129,15 +131,16 @@ class Archive:
             ) from error
         members = self._zip.infolist()
         check_members(members, self._zip.start_dir, self._limits)
-        check_duplicates(composed(each.filename) for each in members)
-        files = [each for each in members if not each.is_dir()]
-        kept = [each for each in files if not is_junk(each.filename)]
+        paths = [composed(path_of(each)) for each in members]
+        check_duplicates(paths)
+        files = [each for each in zip(paths, members, strict=True) if not is_folder(each[0])]
+        kept = [each for each in files if not is_junk(each[0])]
         self.ignored = len(files) - len(kept)
         if not kept:
             raise refuse("empty", "there is no file in the archive", "Pack the data set's files into it.")
         # Side by side in the file, so that a remote one is read from front to back.
-        kept.sort(key=lambda each: each.header_offset)
-        self._members = {composed(each.filename): each for each in kept}
+        kept.sort(key=lambda each: each[1].header_offset)
+        self._members = dict(kept)
         self._images = frozenset(path for path in self._members if self._is_hidden_image(path))
 
     def _is_hidden_image(self, path: str) -> bool:

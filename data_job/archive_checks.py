@@ -3,11 +3,13 @@
 import re
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 from chalicelib.contract.errors import UnprocessableError
+from chalicelib.services.filters import MAX_IMPORT_FILES
 
 #: Of formats that Darkroom takes, and what begins such files.
 IMAGE_EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
@@ -37,13 +39,14 @@ _ARCHIVE_MAGIC = (
 #: Bytes that are needed to recognise a file: a tar says so at 257.
 HEAD_BYTES = 262
 _LOCAL_HEADER = 30
+_IS_UTF_8 = 0x800  # a general-purpose flag of a member: bit 11
 _JUNK = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     total_bytes: int = 50 * 10**9
-    members: int = 250_000
+    members: int = MAX_IMPORT_FILES
     #: Uncompressed to compressed, of members that are larger than that.
     ratio: int = 200
     ratio_from_bytes: int = 10_000_000
@@ -56,6 +59,10 @@ def refuse(code: str, detail: str, hint: str) -> UnprocessableError:
 
 def extension(path: str) -> str:
     return PurePosixPath(path).suffix.casefold()
+
+
+def is_folder(path: str) -> bool:
+    return not path or path.endswith("/")
 
 
 def is_junk(path: str) -> bool:
@@ -105,19 +112,32 @@ def too_many(limits: Limits) -> UnprocessableError:
     )
 
 
-def check_path(raw: str) -> None:
+def path_of(member: ZipInfo) -> str:
+    """The path of a member as its maker meant it.
+
+    That is less the `./` that some tools write before each, with slashes where Windows PowerShell
+    writes backslashes, and in UTF-8, which macOS writes without the flag that says so.
+    """
+    raw = member.orig_filename
+    # From Python 3.12 on zipfile reads the field that some tools write the name in UTF-8 into.
+    path = raw if "\0" in raw else member.filename
+    if not (member.flag_bits & _IS_UTF_8 or path.isascii()):
+        with suppress(UnicodeError):
+            path = path.encode("cp437").decode()
+    return re.sub(r"^(\./)+", "", path.replace("\\", "/"))
+
+
+def check_path(path: str) -> None:
     """Refuses a path that would leave the folder that an archive is unpacked into."""
-    parts = raw.removesuffix("/").split("/")
-    if (
-        "\0" in raw
-        or "\\" in raw
-        or not {"", ".", ".."}.isdisjoint(parts)
-        or re.match("[A-Za-z]:", raw)  # also absolute: its first part is empty
-    ):
+    if not path:  # the folder itself
+        return
+    parts = path.removesuffix("/").split("/")
+    # Also what is absolute: its first part is empty.
+    if "\0" in path or not {"", ".", ".."}.isdisjoint(parts) or re.match("[A-Za-z]:", path):
         raise refuse(
             "unsafe-path",
-            f"{raw[:200]!r} in the archive is absolute, climbs out of it, or has a backslash or NUL in it",
-            "Make the archive from inside the folder of the data set, with forward slashes.",
+            f"{path[:200]!r} in the archive is absolute, climbs out of it, or has an empty part or NUL in it",
+            "Make the archive from inside the folder of the data set.",
         )
 
 
@@ -142,8 +162,8 @@ def nested(path: str) -> UnprocessableError:
 
 
 def _check_member(member: ZipInfo, limits: Limits) -> None:
-    name = member.filename
-    check_path(member.orig_filename)
+    name = path_of(member)
+    check_path(name)
     if member.flag_bits & 0x1:
         raise refuse("encrypted", f"{name[:200]!r} is encrypted", "Make the archive without a password.")
     kind = stat.S_IFMT(member.external_attr >> 16)
@@ -165,7 +185,7 @@ def _check_member(member: ZipInfo, limits: Limits) -> None:
             f"{name[:200]!r} unpacks to {member.file_size:,} bytes, over {limits.ratio} times as many",
             "Make the archive without compression: images are compressed already.",
         )
-    if extension(name) in ARCHIVE_EXTENSIONS and not (is_junk(name) or member.is_dir()):
+    if extension(name) in ARCHIVE_EXTENSIONS and not (is_junk(name) or is_folder(name)):
         raise nested(name)
 
 

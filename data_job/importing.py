@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 from chalicelib.contract.datasets import Transfer
+from chalicelib.contract.errors import UnprocessableError
 from chalicelib.contract.objects import transfer_key
 from chalicelib.contract.records import Image, ImageStatus, Project, Upload
 from chalicelib.contract.tables import UPLOAD_MARKER
 from chalicelib.services.acceptance import Acceptance
 from chalicelib.services.directory import Directory, RefusedError
-from chalicelib.services.times import parse, rfc3339
+from chalicelib.services.times import rfc3339
 from chalicelib.services.transfer_book import ARCHIVE, REPORT
 from chalicelib.services.uploads import NAMES_A_PART, counted_as, packed_names
 
@@ -93,10 +94,17 @@ class Import:
         self._counts["ignored"] = archive.ignored
         format_name = self._transfer.format or detect(archive)
         self._tick(format=format_name)
+        number = 0
         for number, each in enumerate(read(format_name, archive), 1):
             self._note(each)
             if number % _TICK_EVERY == 0:
                 self._tick()
+        if not number and (self._index.images or self._transfer.format):
+            raise UnprocessableError(
+                f"nothing in the archive is in the format {format_name}",
+                code="annotations-missing",
+                hint="Add the annotations, or leave the format out to have it found out.",
+            )
         if self._index.images:
             self._take_images(archive)
 
@@ -139,8 +147,9 @@ class Import:
             expected=count,
             parts=-(-count // NAMES_A_PART),
             created_at=transfer.created_at,
-            closes_at=rfc3339(parse(transfer.created_at) + _OPEN),
+            closes_at=rfc3339(self._ports.clock.now() + _OPEN),
             expires_at=transfer.expires_at,
+            is_import=True,
         )
         self._ports.uploads.add(upload, packed_names(list(self._index.names())), [])
         return upload

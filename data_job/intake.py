@@ -17,6 +17,7 @@ from chalicelib.services.uploads import rejection
 
 from .archive import Archive
 from .index import Member
+from .patience import patiently
 
 #: As many hashes as one BatchGetItem looks up, of as many bytes as may be in memory.
 CHUNK_FILES, CHUNK_BYTES = 100, 32_000_000
@@ -89,7 +90,8 @@ class Intake:
 
     def _take_one(self, candidate: Candidate, known: Mapping[str, Original]) -> Image:
         try:
-            image = self._acceptance.take(candidate, known)
+            # A partition takes 1,000 writes a second, and the SDK doesn't try a cancelled transaction again.
+            image = patiently(lambda: self._acceptance.take(candidate, known))
         except RejectedImageError as problem:
             image = self._rejected(candidate.image_id, candidate.file_name, problem)
         return image if image.status == ImageStatus.ACCEPTED else self._settle(image)

@@ -1,5 +1,6 @@
 """The composition root: what a transfer works with, made from its environment."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from chalicelib.adapters.s3 import S3ObjectStore
 from chalicelib.adapters.transfers import DynamoProjectReader, DynamoTransfers
 from chalicelib.adapters.uploads import DynamoUploads
 from chalicelib.adapters.versions import DynamoVersions
-from chalicelib.contract.datasets import TransferKind
+from chalicelib.contract.datasets import Transfer, TransferKind
 from chalicelib.contract.errors import DarkroomError, UnavailableError
 from chalicelib.contract.ids import ulid
 from chalicelib.contract.records import Failure
@@ -23,7 +24,9 @@ from chalicelib.contract.records import Failure
 from .exporting import Export
 from .importing import Import
 from .ports import Ports
-from .progress import Progress
+from .progress import NotOursError, Progress
+
+_LOG = logging.getLogger("data_job")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,11 +101,20 @@ def carry_out(
     work = Import if kind == "import" else Export
     try:
         work(ports, progress, project, transfer, folder).run()
-    except UnavailableError:
+    except (UnavailableError, NotOursError):
         raise
     except DarkroomError as error:
         detail = f"{error.detail}. {error.hint}" if error.hint else error.detail
-        failure = Failure(code=error.code, message=detail)
-        progress.fail(transfer, failure)
-        return failure
+        return _fail(progress, transfer, Failure(code=error.code, message=detail))
+    except Exception as error:  # noqa: BLE001 - the outermost layer: its user must see that it failed
+        _LOG.exception("unforeseen")
+        message = (
+            f"The {kind} ended with an unforeseen {type(error).__name__}; the job's log has the details."
+        )
+        return _fail(progress, transfer, Failure(code="internal-error", message=message))
     return None
+
+
+def _fail(progress: Progress, transfer: Transfer, failure: Failure) -> Failure:
+    progress.fail(transfer, failure)
+    return failure

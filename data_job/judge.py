@@ -1,6 +1,7 @@
 """Whether what an annotation says fits the project and the image."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from chalicelib.contract.records import Image, LabelValue, TaskType
 from chalicelib.services.data_ports import Known
@@ -21,14 +22,16 @@ def fitting(found: Found, task_type: TaskType) -> Value | None:
     """
     if task_type == "detection":
         if found.boxes is None and found.label is not None:
-            raise RefusedError("no-boxes", "a class for the whole image, where this project takes boxes")
+            message = "a class for the whole image, where this project takes boxes: draw them"
+            raise RefusedError("no-boxes", message)
         return found.boxes
     if found.label is not None or found.boxes is None:
         return found.label
     classes = {each.label for each in found.boxes}
     if len(classes) > 1:
         raise RefusedError(
-            "several-classes", f"boxes of {len(classes)} classes, where this project takes one an image"
+            "several-classes",
+            f"boxes of {len(classes)} classes, where this project takes one an image: keep one",
         )
     return next(iter(classes), None)
 
@@ -37,11 +40,22 @@ def stored_value(value: Value, image: Image) -> LabelValue:
     """What is stored as an accepted image's label; boxes in its pixels.
 
     Raises:
-        RefusedError: a box leaves the image, or has no area.
+        RefusedError: a box leaves the image, or has no area; the message says which.
     """
     width, height = image.width or 0, image.height or 0
     known = Known(image.image_id, (), width, height)
     if isinstance(value, str):
         return checked("classification", value, known)
-    boxes = [{"label": each.label, "box": each.in_pixels(width, height)} for each in value]
-    return checked("detection", boxes, known)
+    return [_checked_box(number, each, known) for number, each in enumerate(value, 1)]
+
+
+def _checked_box(number: int, found: FoundBox, known: Known) -> dict[str, Any]:
+    box = found.in_pixels(known.width, known.height)
+    label = {"label": found.label, "box": box}
+    try:
+        checked("detection", [label], known)
+    except RefusedError as error:
+        shown = ", ".join(f"{side:g}" for side in box)
+        message = f"box {number} ({shown}): {error.message}; mend or remove it"
+        raise RefusedError(error.code, message) from error
+    return label

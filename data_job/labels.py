@@ -1,7 +1,8 @@
 """Labels and splits of an import, onto the images that they are of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from chalicelib.contract.errors import UnavailableError
 from chalicelib.contract.records import Image, ImageStatus, Label, SplitName
 from chalicelib.services.data_ports import Images, Labels
 from chalicelib.services.directory import Directory, RefusedError
@@ -10,6 +11,7 @@ from chalicelib.services.times import rfc3339
 
 from .index import Annotation, Index, Member
 from .judge import stored_value
+from .patience import patiently
 from .report import Report
 
 _TAKEN = (ImageStatus.ACCEPTED, ImageStatus.DUPLICATE)
@@ -62,8 +64,10 @@ class LabelWriter:
             try:
                 said.append((annotation, directory.find(name).image_id))
             except RefusedError as refused:
-                code = "image-missing" if refused.code == "unknown-image" else refused.code
-                self._report.add(annotation.where, code, f"{name[:200]!r}: {refused.message}")
+                code, advice = refused.code, ""
+                if code == "unknown-image":
+                    code, advice = "image-missing", ", nor has the archive: add it, or mend the name"
+                self._report.add(annotation.where, code, f"{name[:200]!r}: {refused.message}{advice}")
         rows = self._read([image_id for _, image_id in said])
         self._store([(annotation, rows.get(image_id)) for annotation, image_id in said])
 
@@ -77,7 +81,13 @@ class LabelWriter:
         self._labels.put([label for each in there for label in self._labelled(*each)])
         splits = {image_id: split for each in there for image_id, split in self._split(*each)}
         if splits:
-            self._images.set_splits(self._project_id, splits)
+            patiently(lambda: self._keep(splits))
+
+    def _keep(self, splits: Mapping[str, SplitName]) -> None:
+        held = self._images.set_splits(self._project_id, splits)
+        missed = [each for each, holds in zip(splits, held, strict=True) if not holds]
+        if any(each.status == ImageStatus.ACCEPTED for each in self._read(missed).values()):
+            raise UnavailableError("the images' rows are busy")
 
     def _present(self, said: Sequence[tuple[Annotation, Image | None]]) -> Iterator[tuple[Annotation, Image]]:
         for annotation, image in said:

@@ -1,19 +1,19 @@
 """Objects in S3 as files: one that is read at any place, and one that is written to its end."""
 
 import io
-import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from chalicelib.contract.errors import UnavailableError, UnprocessableError
+from chalicelib.contract.errors import UnprocessableError
 from chalicelib.services.transfer_ports import LargeObjects, Part
+
+from .patience import patiently
 
 BLOCK_BYTES = 8 << 20
 #: One for the place that is read, one ahead, and one for a reader that goes back and forth, as zips do.
 _BLOCKS_KEPT = 3
 #: S3 takes 10,000 parts: enough for 160 GB.
 PART_BYTES = 16 << 20
-_ATTEMPTS = 5
 
 
 class RemoteFile(io.RawIOBase):
@@ -92,12 +92,8 @@ class RemoteFile(io.RawIOBase):
         return Future()  # past the end: nobody waits for it
 
     def _fetch(self, start: int, length: int) -> bytes:
-        for attempt in range(1, _ATTEMPTS):
-            try:
-                return self._objects.read(self._key, self._etag, start, length)
-            except UnavailableError:
-                time.sleep(0.1 * 3**attempt)  # on top of the SDK's own: a body may break off midway
-        return self._objects.read(self._key, self._etag, start, length)
+        # The SDK doesn't try again where a body breaks off midway.
+        return patiently(lambda: self._objects.read(self._key, self._etag, start, length))
 
 
 class RemoteWriter(io.RawIOBase):

@@ -72,8 +72,8 @@ def detect(archive: Archive) -> FormatName:
         raise UnprocessableError(
             "the archive is in none of the formats that are read",
             code="format-not-recognised",
-            hint="It needs images in a folder for each class, or annotations as CSV, COCO, YOLO, "
-            "Pascal VOC, a Ground Truth manifest or darkroom.json: docs/data.md shows each.",
+            hint="It needs images in a folder for each class, or annotations in UTF-8 as CSV, COCO, "
+            "YOLO, Pascal VOC, a Ground Truth manifest or darkroom.json: docs/data.md shows each.",
         )
     return found
 

@@ -8,6 +8,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from posixpath import commonpath
 
 from chalicelib.contract.errors import RejectedImageError
 
@@ -94,19 +96,22 @@ def _folders(content: bytes) -> dict[str, str]:
 
 def _layout(archive: Archive) -> tuple[str, frozenset[str]]:
     """The root folder, with its slash, and which folders at the top are splits."""
+    root = _root(archive)
     depths: dict[str, set[int]] = {}
-    deeper: dict[str, set[int]] = {}
     for path, _ in archive.images():
-        first, *rest = path.split("/")
+        first, *rest = path.removeprefix(root).split("/")
         depths.setdefault(first if rest else "", set()).add(min(len(rest), 2))
-        if len(rest) > 1:
-            deeper.setdefault(rest[0], set()).add(min(len(rest) - 1, 2))
-    # One folder around all, with folders in it: the data set's own name.
-    if len(depths) == 1 and depths.keys() and set().union(*depths.values()) == {2}:
-        (root,) = depths
-        if root and not split_named(root):
-            return f"{root}/", _splits(deeper)
-    return "", _splits(depths)
+    return root, _splits(depths)
+
+
+def _root(archive: Archive) -> str:
+    """The folders around all, with their slash: above the splits, and such that a class is left below."""
+    folders = {path.rpartition("/")[0] for path, _ in archive.images()}
+    shared = commonpath(folders or {""})
+    # What images lie in directly is their class.
+    around = shared.rpartition("/")[0] if shared in folders else shared
+    parts = takewhile(lambda part: part and not split_named(part), around.split("/"))
+    return "".join(f"{part}/" for part in parts)
 
 
 def _splits(depths: dict[str, set[int]]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Finds the image that a document of the archive means."""
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,7 +15,8 @@ from .splits import split_of_document
 #: From another machine, so that only its end can mean something here: a URI, an absolute path, ../
 _ANCHORED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://[^/]*/|/|[A-Za-z]:|\.\./)")
 
-_MANY = 8
+#: So many parts of a path are compared, and so many paths that fit alike.
+_DEEPEST, _MANY = 64, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,14 @@ class Image:
 
 
 class References:
-    """By the longest end that a reference has in common with a path; 250,000 paths take about 40 MB."""
+    """By the longest end that a reference has in common with a path.
+
+    The paths are sorted from their ends on, so a look-up costs its depth, however many share a name;
+    250,000 paths take about 40 MB.
+    """
 
     def __init__(self, archive: Archive) -> None:
-        self._by_last: dict[str, list[str]] = {}
-        for path, _ in archive.images():
-            self._by_last.setdefault(path.rpartition("/")[2], []).append(path)
-        # 50,000 images called <id>/image.jpg are told apart by their folders at once.
-        self._by_two: dict[str, list[str]] = {}
-        for paths in self._by_last.values():
-            for path in paths if len(paths) > _MANY else ():
-                self._by_two.setdefault("/".join(path.split("/")[-2:]), []).append(path)
+        self._turned = sorted(_turned(path.split("/")) for path, _ in archive.images())
 
     def find(self, reference: str, document: str) -> Image:
         """The image, and as its name the end that reference and path have in common.
@@ -61,52 +60,75 @@ class References:
             parts = parts[2:]
         if not parts:
             raise RefusedError("file-name-missing", "the name of the image is missing: add it")
-        fitting = self._fitting(parts, bool(anchored))
+        parts = parts[-_DEEPEST:]
+        fitting, shared = self._fitting(parts, bool(anchored))
         if not fitting:
             return None, parts[-1] if anchored else "/".join(parts)
-        path = _best(fitting, parts, document, text)
-        return path, "/".join(parts[-common(parts, path.split("/")) :])
+        name = parts[-shared:]
+        nearest = self._nearest(fitting, name, document.split("/")[:-1])
+        return self._best(nearest, document, text), "/".join(name)
 
     def beside(self, document: str) -> Image | None:
         """The image of the same name as the document but for the extension."""
         stem = PurePosixPath(document).stem
         for extension in (".jpg", ".jpeg", ".png", ".JPG", ".bmp", ".webp", ".JPEG", ".PNG", ".tif", ".gif"):
-            if stem + extension in self._by_last:
+            if self._below(f"{stem}{extension}/"):
                 return self.find(stem + extension, document)
         return None
 
-    def _fitting(self, parts: list[str], anchored: bool) -> list[str]:
-        near = self._by_two.get("/".join(parts[-2:]), []) if len(parts) > 1 else []
-        return [
-            path
-            for path in near or self._by_last.get(parts[-1], [])
-            if anchored or common(parts, path.split("/")) == min(len(parts), path.count("/") + 1)
-        ]
+    def _fitting(self, parts: list[str], anchored: bool) -> tuple[range, int]:
+        """The places of the paths that share the longest end with a reference, and how long that is.
+
+        Only what comes from another machine may have more before that end on both sides.
+        """
+        turned, fitting, shared = "", range(0), 0
+        for count, part in enumerate(reversed(parts), 1):
+            turned += f"{part}/"
+            found = self._below(turned)
+            if not found:
+                break
+            if anchored or count == len(parts):
+                fitting, shared = found, count
+            elif self._turned[found[0]] == turned:  # the path as a whole
+                fitting, shared = found[:1], count
+        return fitting, shared
+
+    def _nearest(self, fitting: range, name: list[str], folder: list[str]) -> range:
+        """Of paths that end with a name, those whose folder shares the longest end with the document's."""
+        inner, turned = name[:-1], _turned(name)
+        above = len(folder) - len(inner)
+        if len(fitting) == 1 or above < 0 or folder[above:] != inner:
+            return fitting  # their folders are equally far
+        for part in reversed(folder[max(above - _DEEPEST, 0) : above]):
+            turned += f"{part}/"
+            found = self._below(turned)
+            if not found:
+                break
+            fitting = found
+        return fitting
+
+    def _best(self, fitting: range, document: str, reference: str) -> str:
+        paths = ["/".join(self._turned[place].split("/")[-2::-1]) for place in fitting[:_MANY]]
+        if len(paths) == 1:
+            return paths[0]
+        split = split_of_document(document)
+        scored = sorted((_score(path, split), path) for path in paths)
+        if len(fitting) > _MANY or scored[-1][0] == scored[-2][0]:
+            either = f"{shown(scored[-1][1])} or {shown(scored[-2][1])}"
+            raise RefusedError("ambiguous-image", f"{shown(reference)} may be {either}: name its folder")
+        return scored[-1][1]
+
+    def _below(self, turned: str) -> range:
+        """The places of the paths that begin, from their ends, with some parts; each part has its slash."""
+        after = turned[:-1] + chr(ord("/") + 1)
+        first = bisect_left(self._turned, turned)
+        return range(first, bisect_left(self._turned, after, first))
 
 
-def common(one: list[str], other: list[str]) -> int:
-    """How many parts the ends of two paths share."""
-    count = 0
-    for ours, theirs in zip(reversed(one), reversed(other), strict=False):
-        if ours != theirs:
-            break
-        count += 1
-    return count
+def _turned(parts: list[str]) -> str:
+    return "".join(f"{part}/" for part in reversed(parts))
 
 
-def _best(paths: list[str], parts: list[str], document: str, reference: str) -> str:
-    if len(paths) == 1:
-        return paths[0]
-    folder, split = document.split("/")[:-1], split_of_document(document)
-    scored = sorted((_score(path.split("/"), parts, folder, split), path) for path in paths)
-    if scored[-1][0] == scored[-2][0]:
-        raise RefusedError(
-            "ambiguous-image",
-            f"{shown(reference)} may be {shown(scored[-1][1])} or {shown(scored[-2][1])}: name its folder",
-        )
-    return scored[-1][1]
-
-
-def _score(path: list[str], parts: list[str], folder: list[str], split: SplitName | None) -> tuple[int, ...]:
-    same_split = split is not None and split_of_document("/".join(path[:-1])) == split
-    return common(parts, path), common(folder, path[:-1]), same_split, -len(path)
+def _score(path: str, split: SplitName | None) -> tuple[bool, int]:
+    same_split = split is not None and split_of_document(path.rpartition("/")[0]) == split
+    return same_split, -path.count("/")

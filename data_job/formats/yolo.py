@@ -25,15 +25,15 @@ def read(archive: Archive) -> Reading:
     if path is None:  # a classification data set: its folders are its classes
         yield from imagefolder.read(archive)
         return
+    data = Data()
     try:
-        data = load(archive, path)
+        yield from load(archive, path, data)
     except RefusedError as error:
         yield error.at(Where(path))
         return
     except RejectedImageError as error:
         yield Problem(Where(path), error.code, error.detail)
         return
-    yield from data.problems
     texts = {each for each in archive.names() if each.endswith(".txt")}
     used: set[str] = set()
     for image, _ in archive.images():

@@ -17,6 +17,7 @@ from .splits import SPLITS
 from .yaml_file import load as load_yaml
 
 _MAX_BYTES = 2_000_000
+_MAX_ENTRY = 4096  # characters: a path of any system
 #: Lists of classes without a data.yaml, by LabelImg and darknet.
 _LISTS = ("classes.txt", "obj.names")
 #: A folder of images that exports leave undivided.
@@ -28,7 +29,6 @@ class Data:
     names: dict[int, str] = field(default_factory=dict)
     folders: dict[str, set[SplitName]] = field(default_factory=dict)
     listed: dict[str, set[SplitName]] = field(default_factory=dict)  # images that a .txt names
-    problems: list[Problem] = field(default_factory=list)
 
     def class_at(self, index: str) -> str:
         try:
@@ -63,24 +63,23 @@ def find_yaml(archive: Archive) -> str | None:
     return next((path for path in sorted(paths, key=_height) if b"names" in _start(archive, path)), None)
 
 
-def load(archive: Archive, path: str) -> Data:
-    """Reads it.
+def load(archive: Archive, path: str, data: Data) -> Iterator[Problem]:
+    """Reads it into `data`, which is complete when the problems are.
 
     Raises:
         RefusedError: it can't be read.
         RejectedImageError: it is damaged or too large.
     """
     content = archive.read(path, _MAX_BYTES)
-    data = Data()
     if extension(path) not in (".yaml", ".yml"):
-        _take_names(data, path, content.decode(errors="surrogateescape").rstrip("\r\n").split("\n"))
-        return data
+        names = content.decode(errors="surrogateescape").rstrip("\r\n").split("\n")
+        yield from _take_names(data, path, names)
+        return
     document = load_yaml(content)
     if not isinstance(document, dict):
         raise RefusedError("bad-yaml", "the file isn't a map with names, train and val: see docs/data.md")
-    _take_names(data, path, document.get("names"))
-    _Splits(archive, path, document, data).take()
-    return data
+    yield from _take_names(data, path, document.get("names"))
+    yield from _Splits(archive, path, document, data).take()
 
 
 def _height(path: str) -> tuple[int, str]:
@@ -94,7 +93,7 @@ def _start(archive: Archive, path: str) -> bytes:
         return b""
 
 
-def _take_names(data: Data, file: str, names: Any) -> None:
+def _take_names(data: Data, file: str, names: Any) -> Iterator[Problem]:
     if not isinstance(names, list | dict):
         raise RefusedError("bad-names", "names isn't a list or a map of classes: see docs/data.md")
     for index, name in names.items() if isinstance(names, dict) else enumerate(names):
@@ -103,69 +102,69 @@ def _take_names(data: Data, file: str, names: Any) -> None:
             data.names[int(index)] = class_name(name, key)
         except ValueError:
             message = f"{shown(index)} isn't the number of a class: write 0, 1 and so on"
-            data.problems.append(Problem(Where(file, key="names"), "bad-names", message))
+            yield Problem(Where(file, key="names"), "bad-names", message)
         except RefusedError as error:
-            data.problems.append(error.at(Where(file)))
+            yield error.at(Where(file))
 
 
-@dataclass(frozen=True, slots=True)
 class _Splits:
     """Reads which folders, or lists of images, are which split."""
 
-    archive: Archive
-    file: str
-    document: dict[str, Any]
-    data: Data
+    def __init__(self, archive: Archive, file: str, document: dict[str, Any], data: Data) -> None:
+        self._archive, self._file, self._document, self._data = archive, file, document, data
+        self._folders = {folder for path, _ in archive.images() for folder in _parents(path)}
+        self._lists = {path for path in archive.names() if path.endswith(".txt")}
+        self._references = References(archive)
 
-    def take(self) -> None:
-        folders = {folder for path, _ in self.archive.images() for folder in _parents(path)}
+    def take(self) -> Iterator[Problem]:
         for split in (*SPLITS, UNSPLIT):
-            value = self.document.get(split)
-            for entry in value if isinstance(value, list) else [value]:
-                if isinstance(entry, str) and entry.strip():
-                    self._take_entry(split, entry.strip(), folders)
+            value = self._document.get(split)
+            entries = value if isinstance(value, list) else [value]
+            # Each once: there may be a million, of a list with a million lines.
+            for entry in dict.fromkeys(each.strip() for each in entries if isinstance(each, str)):
+                if entry:
+                    yield from self._take_entry(split, entry)
 
-    def _take_entry(self, split: str, entry: str, folders: set[str]) -> None:
-        known = folders | set(self.archive.names()) if entry.endswith(".txt") else folders
-        found = next((path for path in self._meant(entry) if path in known), None)
+    def _take_entry(self, split: str, entry: str) -> Iterator[Problem]:
+        meant = self._meant(entry) if len(entry) <= _MAX_ENTRY else ()
+        found = next((path for path in meant if path in self._folders or path in self._lists), None)
         if found is None:
             message = f"no image of the archive is in {shown(entry)}: mend the path, or add the images"
-            self.data.problems.append(Problem(Where(self.file, key=split), "folder-empty", message))
-        elif found in folders:
-            _add(self.data.folders, found, split)
+            yield Problem(Where(self._file, key=split), "folder-empty", message)
+        elif found in self._folders:
+            _add(self._data.folders, found, split)
         else:
-            self._take_list(split, found)
+            yield from self._take_list(split, found)
 
     def _meant(self, entry: str) -> Iterator[str]:
         """Paths that an entry may mean: it is relative to the file, to `path`, or from another machine."""
-        base, root = posixpath.dirname(self.file), self.document.get("path")
+        base, root = posixpath.dirname(self._file), self._document.get("path")
         entry = entry.replace("\\", "/")
         if isinstance(root, str):
-            yield posixpath.normpath(posixpath.join(base, root, entry))
+            yield posixpath.normpath(posixpath.join(base, root[:_MAX_ENTRY], entry))
         parts = [part for part in entry.split("/") if part not in ("", ".", "..")]
         for start in range(max(len(parts) - 1, 1)):
             yield posixpath.normpath(posixpath.join(base, *parts[start:]))
 
-    def _take_list(self, split: str, path: str) -> None:
-        references = References(self.archive)
-        with self.archive.open(path) as stream:
+    def _take_list(self, split: str, path: str) -> Iterator[Problem]:
+        with self._archive.open(path) as stream:
             for each in lines(path, stream):
                 if isinstance(each, Problem):
-                    self.data.problems.append(each)
+                    yield each
                 elif each[1].strip():
-                    self._take_line(split, Where(path, each[0]), each[1], references)
+                    yield from self._take_line(split, Where(path, each[0]), each[1])
 
-    def _take_line(self, split: str, where: Where, line: str, references: References) -> None:
+    def _take_line(self, split: str, where: Where, line: str) -> Iterator[Problem]:
         try:
-            image = references.find(line, where.file)
+            image = self._references.find(line, where.file)
         except RefusedError as error:
-            self.data.problems.append(error.at(where))
+            yield error.at(where)
             return
         if image.path is None:
             message = f"{shown(line)} isn't in the archive: add the image, or remove the line"
-            self.data.problems.append(Problem(where, "image-missing", message))
+            yield Problem(where, "image-missing", message)
         else:
-            _add(self.data.listed, image.path, split)
+            _add(self._data.listed, image.path, split)
 
 
 def _add(splits: dict[str, set[SplitName]], place: str, name: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from chalicelib.contract.errors import DarkroomError, RejectedImageError, UnprocessableError
 from data_job.archive import Archive
-from data_job.archive_checks import Limits
+from data_job.archive_checks import Limits, check_members, path_of
 
 from .archives import JPEG, opened, zipped
 
@@ -101,13 +101,57 @@ def test_reading_is_bounded():
 @pytest.mark.parametrize(
     "name",
     [
-        *("../a.jpg", "a/../../b.jpg", "/etc/passwd", "C:/a.jpg", "c:a.jpg", "a\\b.jpg", "..\\a.jpg"),
-        *("a//b.jpg", "./a.jpg", "a/./b.jpg", "a.jpg\0.txt", "..", "a/..", "\\\\server\\share"),
+        *("../a.jpg", "a/../../b.jpg", "/etc/passwd", "C:/a.jpg", "c:a.jpg", "..\\a.jpg", "./../a.jpg"),
+        *("a//b.jpg", ".//a.jpg", "a/./b.jpg", "a.jpg\0.txt", "..", "a/..", ".", "\\\\server\\share"),
     ],
 )
 def test_unsafe_paths(name):
     """A path that could leave its folder, on any system, refuses the archive."""
     assert _refused(_made(_named(name))) == "archive-unsafe-path"
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("./cat/a.jpg", "cat/a.jpg"),
+        ("././a.jpg", "a.jpg"),
+        ("cat\\a.jpg", "cat/a.jpg"),  # PowerShell 5
+        (".\\cat\\a.jpg", "cat/a.jpg"),
+        ("Gr\u00f6\u00dfe/a.jpg".encode().decode("cp437"), "Gr\u00f6\u00dfe/a.jpg"),  # macOS
+        ("Gr\u00f6\u00dfe/a.jpg".encode("cp437").decode("cp437"), "Gr\u00f6\u00dfe/a.jpg"),
+    ],
+)
+def test_paths_as_tools_write_them(name, path):
+    """A leading `./`, backslashes for slashes and UTF-8 without its flag are read as they were meant."""
+    raw = name.encode("cp437")
+    content = zipped({"X" * len(raw): JPEG}).getvalue().replace(b"X" * len(raw), raw)
+    with Archive(io.BytesIO(content), "data.zip") as archive:
+        assert list(archive.images()) == [(path, len(JPEG))]
+        assert archive.read(path, 100) == JPEG
+
+
+def test_a_name_in_a_field_of_its_own():
+    """Of a name that was also written as Unicode that form counts, and is checked."""
+    member = zipfile.ZipInfo("Gr__e/a.jpg")
+    member.filename = "Gr\u00f6\u00dfe/a.jpg"
+    assert path_of(member) == "Gr\u00f6\u00dfe/a.jpg"
+    member.filename = "../a.jpg"
+    with pytest.raises(UnprocessableError) as caught:
+        check_members([member], 0, Limits())
+    assert caught.value.code == "archive-unsafe-path"
+
+
+def test_folders_by_themselves():
+    """Entries for folders, the archive's own among them, are no files and nothing that is ignored."""
+    with opened({"./": "", "./cat/": "", "dog\\": "", "./cat/a.jpg": JPEG}) as archive:
+        assert [path for path, _ in archive.images()] == ["cat/a.jpg"]
+        assert not list(archive.names())
+        assert archive.ignored == 0
+
+
+def test_one_path_spelled_twice():
+    """Two spellings of one path are one path twice."""
+    assert _refused(zipped({"./a.jpg": JPEG, "a.jpg": JPEG})) == "archive-duplicate-name"
 
 
 @pytest.mark.parametrize("mode", [0o120777, 0o020666, 0o060666, 0o010644, 0o140755])

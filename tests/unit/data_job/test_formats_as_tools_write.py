@@ -262,6 +262,15 @@ def test_csv_of_any_kind(text):
         (["train/cat/a.jpg", "test/b.jpg"], [("a.jpg", "cat", "train"), ("b.jpg", None, "test")]),
         (["a.jpg", "cat/b.jpg"], [("a.jpg", None, None), ("b.jpg", "cat", None)]),
         (
+            ["home/me/pets/cat/a.jpg", "home/me/pets/dog/b.jpg"],
+            [("a.jpg", "cat", None), ("b.jpg", "dog", None)],
+        ),
+        (
+            ["x/images/train/cat/a.jpg", "x/images/val/b/c.jpg"],
+            [("a.jpg", "cat", "train"), ("c.jpg", "b", "val")],
+        ),
+        (["pets/cat/a.jpg", "pets/cat/in/b.jpg"], [("a.jpg", "cat", None), ("in/b.jpg", "cat", None)]),
+        (
             ["a%2Fb/c.jpg", "t-0123456789ab/d.jpg"],
             [("c.jpg", "a%2Fb", None), ("d.jpg", "t-0123456789ab", None)],
         ),
@@ -311,11 +320,12 @@ def test_what_is_in_no_format(files):
         (FoundBox("x", (-2, 0, 10, 10)), [-2, 0, 10, 10]),
         (FoundBox("x", (95, 0, 10, 10)), [95, 0, 10, 10]),
         (FoundBox("x", (0.5, 0.5, 0.5, 0.5), relative=True), [50, 25, 50, 25]),
+        (FoundBox("x", (0.029999, 0.06, 1e-9, 0.5), relative=True), [3, 3, 1e-7, 25]),
     ],
 )
 def test_boxes_in_pixels(box, expected):
     """What rounding leaves outside an image of 100 x 50 is cut off; more than a pixel stays."""
-    assert box.in_pixels(100, 50) == pytest.approx(expected)
+    assert box.in_pixels(100, 50) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_problem_in_one_place_leaves_the_rest():

@@ -3,13 +3,17 @@
 import json
 from dataclasses import replace
 from hashlib import sha256
+from random import Random
 from threading import Event
 
 import pytest
 
+from chalicelib.bootstrap import assemble
 from chalicelib.contract.datasets import TransferStatus
-from chalicelib.contract.errors import UnavailableError
+from chalicelib.contract.errors import ConflictError, UnavailableError
+from chalicelib.services.names import MAX_FILE_NAME
 from chalicelib.services.posted_uploads import PostedUploads
+from data_job import patience
 from data_job.ports import Ports
 from data_job.progress import NotOursError
 from tests.support import Crash, Crashes, make_image
@@ -79,6 +83,28 @@ def test_a_duplicate_is_noted_and_its_label_goes_to_the_original(world):
     assert (done.counts["duplicate"], done.counts["labelled"]) == (1, 2)
 
 
+def test_an_import_is_an_upload_that_no_form_renews(world):
+    """Its files come out of the archive alone: a form would let others come under their ids."""
+    done = world.imported({"a.jpg": picture(1), "b.jpg": BAD}, format="imagefolder")
+    uploads = assemble(world.api).posted_uploads
+    assert uploads.reconcile(world.project_id, done.transfer_id).counts["accepted"] == 1
+    with pytest.raises(ConflictError) as refused:
+        uploads.renew(world.project_id, done.transfer_id)
+    assert refused.value.code == "upload-is-import"
+
+
+def test_paths_of_any_length_fit_into_the_rows(world):
+    """Files with paths of kilobytes are refused one by one; the row of the import stays small."""
+    random = Random(1)
+    names = [random.randbytes(7000).hex() + ".jpg" for _ in range(40)]
+    done = world.imported({name: picture(name) for name in names}, format="imagefolder")
+    assert done.counts["rejected"] == 40
+    assert {each["file"] for each in world.report(done)} == {*names}
+    assert max(len(each.file_name) for each in world.api.images.rows.values()) == MAX_FILE_NAME
+    [names_part] = world.api.uploads.rows[world.project_id, done.transfer_id][1]
+    assert len(names_part) + len(repr(done)) < 300_000
+
+
 def test_equal_files_of_one_archive_are_one_image(world):
     """Of three equal files the first becomes the image, whatever the threads do."""
     done = world.imported({f"cat/{place}.jpg": picture(1) for place in range(3)})
@@ -140,9 +166,12 @@ def test_boxes_come_in_pixels_of_the_image():
 def test_a_box_outside_its_image_is_reported():
     """A box that leaves the image by over a pixel isn't stored, and its place is named."""
     world = World("detection")
-    done = world.imported({"a.json": _coco(("cat", [0, 0, 10, 6])), "a.jpg": picture(1)})
+    boxes = ("cat", [0, 0, 1, 1]), ("cat", [0, 0, 10, 6])
+    done = world.imported({"a.json": _coco(*boxes), "a.jpg": picture(1)})
     assert world.labels() == {}
-    assert [(each["file"], each["code"]) for each in world.report(done)] == [("a.json", "box-outside-image")]
+    [problem] = world.report(done)
+    assert (problem["file"], problem["code"]) == ("a.json", "box-outside-image")
+    assert problem["message"].startswith("box 2 (0, 0, 10, 6)")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +215,36 @@ def test_an_archive_that_cannot_be_taken_fails(world, archive, code):
     assert world.images() == {}
 
 
+@pytest.mark.parametrize("format_name", ["csv", "coco", "voc", "manifest", "darkroom"])
+def test_an_archive_without_what_was_said_to_be_in_it_fails(world, format_name):
+    """Nothing is imported without labels, and without a word, for a format that it isn't in."""
+    transfer = world.add_import({"cat/a.jpg": picture(1), "notes.txt": "hello"}, format=format_name)
+    failure = world.run(transfer)
+    assert failure.code == "annotations-missing"
+    assert format_name in failure.message
+    assert not world.images()
+
+
+def test_what_nobody_foresaw_is_told(world, caplog):
+    """A mistake in the worker ends the import with a sentence, and the log has the rest."""
+    transfer = world.add_import({"cat/a.jpg": picture(1)})
+    failure = world.run(transfer, replace(world.ports, inspector=None))
+    assert failure.code == "internal-error"
+    assert "AttributeError" in failure.message
+    assert world.seen(transfer).failure_reason == failure.to_json()
+    assert "Traceback" in caplog.text
+
+
+def test_a_report_has_an_end(world):
+    """Every problem is counted, the first 100,000 have a line, and the last line says how many have none."""
+    rows = "a.jpg,cat\n" + "none\n" * 100_010
+    done = world.imported({"labels.csv": rows, "a.jpg": picture(1)})
+    report = world.report(done)
+    assert len(report) == 100_001
+    assert done.problems == {"too-few-columns": 100_010}
+    assert (report[-1]["code"], report[-1]["message"][:3]) == ("report-cut", "10 ")
+
+
 def test_a_damaged_member_is_rejected_alone(world):
     """A file whose bytes don't match the archive's checksum is rejected, and its neighbours come."""
     content = zipped({"cat/a.jpg": b"image of a cat", "cat/b.jpg": b"image of a dog"})
@@ -226,6 +285,39 @@ def test_aws_that_is_busy_leaves_the_import_to_another_attempt(world):
         world.run(transfer, _interrupting(world.ports, "images", busy))
     assert world.run(transfer) is None
     assert world.seen(transfer).counts["accepted"] == 1
+
+
+def test_a_busy_moment_does_not_end_the_attempt(world, monkeypatch):
+    """Rows that DynamoDB refuses for a while are written a little later, by the same attempt."""
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+    refusals = iter([UnavailableError("busy")] * 4)
+    accept = world.api.images.accept
+
+    def accept_later(image):
+        for refusal in refusals:
+            raise refusal
+        return accept(image)
+
+    world.api.images.accept = accept_later
+    assert world.imported({"cat/a.jpg": picture(1)}).counts["accepted"] == 1
+
+
+@pytest.mark.parametrize("refusals", [1, 99])
+def test_a_split_that_does_not_hold_is_not_lost(world, monkeypatch, refusals):
+    """Where rows stay busy a split is stored by a later try, or by a later attempt; never left out."""
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
+    world.api.images.accept(make_image(world.project_id, file_name="a.jpg"))
+    outcomes, store = iter([False] * refusals), world.api.images.set_splits
+    world.api.images.set_splits = lambda project_id, splits: (
+        [False for _ in splits] if next(outcomes, None) is not None else store(project_id, splits)
+    )
+    transfer = world.add_import(b"a.jpg,cat,val\n", file_name="labels.csv", format="csv")
+    if refusals == 99:
+        with pytest.raises(UnavailableError):
+            world.run(transfer)
+        world.api.images.set_splits = store
+    assert world.run(transfer) is None
+    assert world.images()["a.jpg"].split == "val"
 
 
 class _Interrupting:

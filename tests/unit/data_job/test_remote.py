@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.contract.errors import UnavailableError, UnprocessableError
-from data_job import remote
+from data_job import patience, remote
 from data_job.remote import RemoteFile, RemoteWriter
 from tests.fake_transfers import FakeLargeObjects
 from tests.fakes import FakeStore
@@ -73,7 +73,7 @@ def test_a_jump_reads_nothing_ahead():
 
 def test_a_connection_that_breaks_is_tried_again(monkeypatch):
     """A block that didn't come is asked for again, and given up after five times."""
-    monkeypatch.setattr(remote.time, "sleep", lambda _: None)
+    monkeypatch.setattr(patience.time, "sleep", lambda _: None)
     objects = Counting(b"content", failures=4)
     with RemoteFile(objects, KEY, BLOCK) as file:
         assert file.read(10) == b"content"
