@@ -283,9 +283,7 @@ class IdempotencyKeys(Protocol):
 
     def finish(self, key: str, answer: Mapping[str, Any]) -> None: ...
 
-    def fix(
-        self, key: str, request_hash: str, now: datetime, answer: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def fix(self, key: str, request_hash: str, now: datetime, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer of the first request with a key: this one's, unless there was one before.
 
         For requests that may be carried out again and again, once what they answer is fixed.

@@ -1,6 +1,6 @@
-"""Three things that moto does for every request in time that grows, done in time that doesn't.
+"""What moto does for every request in time or memory that grows, done in such that doesn't.
 
-Importing this module changes moto; nothing but the time changes.
+Importing this module changes moto; nothing but the time and the memory changes.
 """
 
 import copy
@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from flask import Flask
+from moto.core.common_models import BaseModel
 from moto.core.utils import unix_time
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -68,7 +69,13 @@ def _is_retained(backend: SQSBackend, queue_name: str, message: Message) -> bool
     return bool(seconds + (message.sent_timestamp or 0) / 1000 > unix_time())
 
 
+def _untracked(cls: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
+    """A new model; moto keeps each for its dashboard, so that no row read and no object deleted ever goes."""
+    return object.__new__(cls)
+
+
 _transact = DynamoDBBackend.transact_write_items
 DynamoDBBackend.transact_write_items = _announce_updates  # type: ignore[assignment,method-assign]
 Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]
+BaseModel.__new__ = _untracked  # type: ignore[method-assign]
 SQSBackend.is_message_valid_based_on_retention_period = _is_retained  # type: ignore[assignment,method-assign]

@@ -1,6 +1,7 @@
 """The door in front of moto: what S3 refuses is refused here too."""
 
 import base64
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from urllib.parse import unquote_plus
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
+from moto.dynamodb.models.dynamo_type import Item
+from moto.s3.models import FakeKey
 
 from infra.local.aws import EmbeddedAws
 
@@ -185,3 +188,25 @@ def test_a_batch_takes_25_writes_and_no_more(stack):
     assert _write_batch(stack, 25)["UnprocessedItems"] == {}
     with pytest.raises(ClientError, match="ValidationException"):
         _write_batch(stack, 26)
+
+
+def test_what_is_read_or_deleted_is_not_kept(stack):
+    """Rows that were only read and objects that are gone take no room in the embedded AWS."""
+    dynamodb, s3 = stack.client("dynamodb"), stack.client("s3")
+    table, bucket = stack.outputs["TablePrefix"] + "Users", stack.outputs["Bucket"]
+    dynamodb.put_item(TableName=table, Item={"UserID": {"S": "read often"}})
+
+    def use() -> None:
+        for _ in range(20):
+            dynamodb.get_item(TableName=table, Key={"UserID": {"S": "read often"}})
+            s3.put_object(Bucket=bucket, Key="gone", Body=b"x")
+            s3.delete_object(Bucket=bucket, Key="gone")
+
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(each, Item | FakeKey) for each in gc.get_objects())
+
+    use()
+    before = kept()
+    use()
+    assert kept() - before < 5
