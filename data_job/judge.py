@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.contract.records import Image, LabelValue, TaskType
 from chalicelib.services.data_ports import Known
 from chalicelib.services.directory import RefusedError
-from chalicelib.services.labelling import checked
+from chalicelib.services.labelling import checked, that_fit
 
 from .annotations import Found, FoundBox
 
@@ -40,13 +40,14 @@ def stored_value(value: Value, image: Image) -> LabelValue:
     """What is stored as an accepted image's label; boxes in its pixels.
 
     Raises:
-        RefusedError: a box leaves the image, or has no area; the message says which.
+        RefusedError: a box leaves the image, or has no area, and the message says which; or they are
+            more than a row has room for.
     """
     width, height = image.width or 0, image.height or 0
     known = Known(image.image_id, (), width, height)
     if isinstance(value, str):
         return checked("classification", value, known)
-    return [_checked_box(number, each, known) for number, each in enumerate(value, 1)]
+    return that_fit([_checked_box(number, each, known) for number, each in enumerate(value, 1)])
 
 
 def _checked_box(number: int, found: FoundBox, known: Known) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from ..contract.errors import NotFoundError
 from ..contract.ids import is_ulid
 from ..contract.objects import transfer_key
 from .ports import Clock, IdempotencyKeys, Ids, ObjectStore
-from .times import rfc3339
+from .times import parse, rfc3339
 from .transfer_jobs import TransferRunner
 from .transfer_ports import Transfers
 
 #: What a Lambda function signs works for as long as its credentials do, which may be little more.
 URL_SECONDS = 3600
-#: How long a transfer's row can be read; its objects go after seven days (infra/template.yaml).
-KEPT = timedelta(days=30)
+#: How long a transfer's row can be read, and its objects (infra/template.yaml).
+KEPT, OBJECTS_KEPT = timedelta(days=30), timedelta(days=7)
 ARCHIVE, REPORT, RESULT = "archive", "report.jsonl", "export.zip"
 
 
@@ -104,15 +104,14 @@ class TransferBook:
         return self.runner.look_after(found)
 
     def show(self, transfer: Transfer) -> ShownTransfer:
-        is_done = transfer.status == TransferStatus.COMPLETED
+        ended = transfer.ended_at if transfer.status == TransferStatus.COMPLETED else None
+        if ended is None or self._clock.now() - parse(ended) > OBJECTS_KEPT:
+            return ShownTransfer(transfer)
+        is_export = transfer.kind == "export"
         return ShownTransfer(
             transfer,
-            report_url=self._sign(transfer, REPORT, "problems.jsonl")
-            if is_done and transfer.problems
-            else None,
-            result_url=self._sign(transfer, RESULT, "export.zip")
-            if is_done and transfer.kind == "export"
-            else None,
+            report_url=self._sign(transfer, REPORT, "problems.jsonl") if transfer.problems else None,
+            result_url=self._sign(transfer, RESULT, "export.zip") if is_export else None,
         )
 
     def _sign(self, transfer: Transfer, name: str, file_name: str) -> str:

@@ -174,6 +174,17 @@ def test_a_box_outside_its_image_is_reported():
     assert problem["message"].startswith("box 2 (0, 0, 10, 6)")
 
 
+def test_boxes_that_no_row_holds_are_reported():
+    """An image with more boxes than a row has room for comes without a label; the others have theirs."""
+    world = World("detection")
+    many = "".join(f"0 0.5 0.5 0.{n:05} 0.5\n" for n in range(10_001, 16_000))
+    yolo = {"data.yaml": f"names: ['{'c' * 100}']\ntrain: images\n", "labels/a.txt": many}
+    few = {"images/b.jpg": picture(2), "labels/b.txt": "0 0.5 0.5 0.5 0.5\n"}
+    done = world.imported(yolo | {"images/a.jpg": picture(1)} | few)
+    assert list(world.labels()) == ["b.jpg"]
+    assert [each["code"] for each in world.report(done)] == ["too-many-boxes"]
+
+
 @pytest.mark.parametrize(
     ("task_type", "archive", "label", "codes"),
     [

@@ -9,6 +9,7 @@ from chalicelib.contract.datasets import FORMATS, TransferStatus
 from chalicelib.contract.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from chalicelib.contract.objects import transfer_key
 from chalicelib.services.ports import JobSeen
+from chalicelib.services.times import rfc3339
 from chalicelib.services.training import SUBMIT_REFUSED
 from chalicelib.services.transfer_jobs import failure_of
 from chalicelib.services.transfers import MAX_ARCHIVE_BYTES, part_sizes
@@ -229,16 +230,20 @@ def test_a_dead_jobs_reason_has_a_code(job, code):
 
 
 def test_urls_are_given_for_what_there_is(world):
-    """A report has a URL where it has lines, and the zip where the export is complete."""
+    """A report has a URL where it has lines, the zip where the export is complete, for their seven days."""
     export_id = world.exports.start(world.project, "csv", True, None).transfer.transfer_id
     assert world.exports.get(world.project, export_id).result_url is None
     row = world.row(export_id, "export")
     for problems, has_report in (({}, False), ({"image-missing": 1}, True)):
-        changes = {"status": TransferStatus.COMPLETED, "problems": problems}
+        ended_at = rfc3339(world.ports.clock.now())
+        changes = {"status": TransferStatus.COMPLETED, "problems": problems, "ended_at": ended_at}
         world.ports.transfers.change(row, changes, list(TransferStatus))
         shown = world.exports.get(world.project, export_id)
         assert "/export.zip?" in shown.result_url
         assert (shown.report_url is not None) is has_report
+    world.ports.clock.advance(days=8)
+    late = world.exports.get(world.project, export_id)
+    assert (late.transfer.status, late.result_url, late.report_url) == ("completed", None, None)
 
 
 @pytest.mark.parametrize("task_type", ["classification", "detection"])
