@@ -21,7 +21,7 @@ _AFTER_ALL = "~"
 
 
 def run(world: World, images: int) -> Section:
-    """Removes a project of `images` images undisturbed, and one of a tenth that dies over and over."""
+    """Removes a project of `images` images undisturbed, and another one that dies over and over."""
     neighbour = world.add_project()
     world.fill(neighbour, 100, labelled=True, with_objects=True)
     kept = _left(world, neighbour)
@@ -29,7 +29,7 @@ def run(world: World, images: int) -> Section:
     minimum = _minimum(world, project)
     with world.simulated.counted() as calls:
         _remove(world)
-    dying = _deleted(world, images // 10)
+    dying = _deleted(world, images)
     deaths = _die(world, _minimum(world, dying) // DEATHS)
     left = _left(world, project) + _left(world, dying) + abs(_left(world, neighbour) - kept)
     return Section(
