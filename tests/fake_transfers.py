@@ -74,7 +74,7 @@ class FakeLargeObjects:
         self.uploads[multipart_id] = {}
         return multipart_id
 
-    def sign_part(self, key: str, multipart_id: str, number: int, seconds: int) -> str:
+    def sign_part(self, key: str, multipart_id: str, number: int, size_bytes: int, seconds: int) -> str:
         return f"https://store.example/{key}?part={number}&expires={seconds}"
 
     def put_part(self, key: str, multipart_id: str, number: int, content: bytes) -> Part:

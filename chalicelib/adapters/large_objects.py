@@ -23,8 +23,10 @@ class S3LargeObjects:
             answer = self._aws.s3.create_multipart_upload(ContentType=content_type, **self._object(key))
         return str(answer["UploadId"])
 
-    def sign_part(self, key: str, multipart_id: str, number: int, seconds: int) -> str:
-        params = self._object(key) | {"UploadId": multipart_id, "PartNumber": number}
+    def sign_part(self, key: str, multipart_id: str, number: int, size_bytes: int, seconds: int) -> str:
+        # The length is signed as well: who has the URL can't store more than was announced.
+        part = {"UploadId": multipart_id, "PartNumber": number, "ContentLength": size_bytes}
+        params = self._object(key) | part
         return str(self._aws.s3.generate_presigned_url("upload_part", Params=params, ExpiresIn=seconds))
 
     def put_part(self, key: str, multipart_id: str, number: int, content: bytes) -> Part:

@@ -68,8 +68,8 @@ class LargeObjects(Protocol):
     def begin(self, key: str, content_type: str) -> str:
         """Begins a multipart upload and returns its id."""
 
-    def sign_part(self, key: str, multipart_id: str, number: int, seconds: int) -> str:
-        """A URL to which one part can be PUT."""
+    def sign_part(self, key: str, multipart_id: str, number: int, size_bytes: int, seconds: int) -> str:
+        """A URL to which one part of that size, and none of another, can be PUT."""
 
     def put_part(self, key: str, multipart_id: str, number: int, content: bytes) -> Part: ...
 

@@ -102,8 +102,11 @@ class Imports:
 
     def _with_urls(self, transfer: Transfer, numbers: Sequence[int]) -> ShownTransfer:
         key, multipart_id = _archive(transfer), transfer.multipart_id or ""
+        sizes = part_sizes(transfer.size_bytes or 0)
         urls = [
-            PartUrl(number, self._objects.sign_part(key, multipart_id, number, URL_SECONDS))
+            PartUrl(
+                number, self._objects.sign_part(key, multipart_id, number, sizes[number - 1], URL_SECONDS)
+            )
             for number in numbers
         ]
         return ShownTransfer(transfer, parts=urls)

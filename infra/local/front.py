@@ -21,6 +21,8 @@ from .signatures import Presigned, Refusal, check_presigned
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 MAX_BATCH_WRITES = 25
 
+#: Headers that WSGI gives without HTTP_ before their names.
+_OWN_NAMES = ("content-type", "content-length")
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -84,7 +86,7 @@ def _presigned(environ: dict[str, Any], query: dict[str, str]) -> Presigned:
     headers = {
         name[5:].replace("_", "-").lower(): str(environ[name]) for name in environ if name[:5] == "HTTP_"
     }
-    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    headers |= {name: environ.get(name.upper().replace("-", "_"), "") for name in _OWN_NAMES}
     path = urlsplit(environ["REQUEST_URI"]).path
     return Presigned(method=environ["REQUEST_METHOD"], path=path, query=query, headers=headers)
 
