@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "simulated",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",  # the calls end in this process
 }
 
 
