@@ -17,7 +17,10 @@ from .manifest import class_of
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Each entry is in exactly one of the three; all are sorted by image id."""
+    """Each entry is in exactly one of the three; all are sorted by the images' bytes.
+
+    So the same data trains alike, image by image, in whatever order it was uploaded.
+    """
 
     train: tuple[Entry, ...]
     val: tuple[Entry, ...]
@@ -57,9 +60,9 @@ def split_of(entries: Iterable[Entry], *, share: float, seed: int) -> Split:
         given[entry.split or ""].append(entry)
     train, val, test, free = (given[name] for name in ("train", "val", "test", ""))
     if val:
-        return Split(_by_id([*train, *free]), _by_id(val), _by_id(test))
+        return Split(_sorted([*train, *free]), _sorted(val), _sorted(test))
     drawn = stratified_split(free, share=share, seed=seed, trained=[class_of(entry) for entry in train])
-    return Split(_by_id([*train, *drawn.train]), drawn.val, _by_id(test))
+    return Split(_sorted([*train, *drawn.train]), drawn.val, _sorted(test))
 
 
 def stratified_split(
@@ -86,7 +89,7 @@ def stratified_split(
         val += members[: _val_count(len(members), share, spare=0 if name in elsewhere else 1)]
     kept = {entry.image_id for entry in val}
     train = [entry for members in classes.values() for entry in members if entry.image_id not in kept]
-    return Split(_by_id(train), _by_id(val))
+    return Split(_sorted(train), _sorted(val))
 
 
 def _val_count(count: int, share: float, spare: int) -> int:
@@ -97,8 +100,8 @@ def _rank(seed: int, identity: str) -> bytes:
     return hashlib.sha256(f"{seed}:{identity}".encode()).digest()
 
 
-def _by_id(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    return tuple(sorted(entries, key=lambda entry: entry.image_id))
+def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda entry: (entry.sha256, entry.image_id)))
 
 
 def split_warnings(split: Split) -> list[str]:

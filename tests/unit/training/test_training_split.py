@@ -150,3 +150,14 @@ def test_small_classes_are_warned_of() -> None:
     assert "Not validated" in unvalidated
     assert unvalidated.endswith(": one.")
     assert "rough: few." in few
+
+
+@given(LABELS, st.randoms())
+def test_the_order_of_uploads_changes_nothing(labels: list[str], random: Random) -> None:
+    """The same bytes under other ids come in the same order, so that they train alike."""
+    entries = [replace(each, sha256=f"{number:064}") for number, each in enumerate(make_entries(*labels))]
+    ids = [each.image_id for each in entries]
+    random.shuffle(ids)
+    again = [replace(each, image_id=image_id) for each, image_id in zip(entries, ids, strict=True)]
+    one, two = (split_of(each, share=0.3, seed=1) for each in (entries, again))
+    assert [e.sha256 for e in one.train + one.val] == [e.sha256 for e in two.train + two.val]
