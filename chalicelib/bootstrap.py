@@ -13,13 +13,14 @@ from aws_lambda_powertools import Logger
 from .adapters.accounts import DynamoAdmissionReader, DynamoProjects, DynamoUsers
 from .adapters.aws import Aws
 from .adapters.batch import BatchGateway, BatchTransferJobs
+from .adapters.clock import SystemClock, UlidIds
 from .adapters.dynamodb import Tables
 from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
 from .adapters.large_objects import S3LargeObjects
 from .adapters.pictures import PillowInspector
 from .adapters.removal import DynamoRows
 from .adapters.s3 import S3ObjectStore
-from .adapters.security import Argon2Hasher, JwtTokens, SigningKey, SystemClock, UlidIds
+from .adapters.security import Argon2Hasher, JwtTokens, SigningKey
 from .adapters.telemetry import PowertoolsTelemetry
 from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, DynamoMetrics, DynamoSessions
 from .adapters.transfers import DynamoTransfers

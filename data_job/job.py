@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from chalicelib.adapters.aws import Aws
+from chalicelib.adapters.clock import SystemClock, UlidIds
 from chalicelib.adapters.dynamodb import Tables
 from chalicelib.adapters.images import DynamoImages, DynamoLabels
 from chalicelib.adapters.large_objects import S3LargeObjects
@@ -18,7 +18,6 @@ from chalicelib.adapters.uploads import DynamoUploads
 from chalicelib.adapters.versions import DynamoVersions
 from chalicelib.contract.datasets import Transfer, TransferKind
 from chalicelib.contract.errors import DarkroomError, UnavailableError
-from chalicelib.contract.ids import ulid
 from chalicelib.contract.records import Failure
 
 from .exporting import Export
@@ -56,22 +55,12 @@ class JobEnvironment:
             raise RuntimeError(f"environment variable not set: {error.args[0]}") from error
 
 
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class UlidIds:
-    def new(self) -> str:
-        return ulid(int(1000 * datetime.now(UTC).timestamp()))
-
-
 def aws_ports(environment: JobEnvironment, aws: Aws) -> Ports:
     """The ports of a stage in AWS, embedded or real."""
-    tables = Tables(aws, environment.table_prefix)
+    tables, clock = Tables(aws, environment.table_prefix), SystemClock()
     return Ports(
-        clock=SystemClock(),
-        ids=UlidIds(),
+        clock=clock,
+        ids=UlidIds(clock),
         projects=DynamoProjectReader(tables),
         transfers=DynamoTransfers(tables),
         images=DynamoImages(tables),

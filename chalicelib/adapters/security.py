@@ -1,7 +1,6 @@
 """Passwords and tokens."""
 
 import json
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -116,16 +115,3 @@ class JwtTokens:
                 "this token has expired", code="token-expired", hint="Use the refresh token, or log in again."
             )
         return found
-
-
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class UlidIds:
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def new(self) -> str:
-        return ulid(int(1000 * self._clock.now().timestamp()))

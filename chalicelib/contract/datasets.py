@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .tables import EXPORT_MARKER, IMPORT_MARKER
 
 TransferKind = Literal["import", "export"]
 #: The annotation formats; `darkroom` is our own JSON.
-FORMATS = ("imagefolder", "csv", "coco", "yolo", "voc", "manifest", "darkroom")
 FormatName = Literal["imagefolder", "csv", "coco", "yolo", "voc", "manifest", "darkroom"]
+FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
 
 class TransferStatus(StrEnum):

@@ -1,7 +1,6 @@
 """Labels, splits and classes."""
 
 from ..bootstrap import services
-from ..contract.errors import UnprocessableError
 from ..schemas.base import Page
 from ..schemas.labels import (
     ClassesRename,
@@ -14,6 +13,7 @@ from ..schemas.labels import (
 )
 from .api import Answered, Api, Call
 from .paging import PAGING, fitting
+from .partly import partly
 
 api = Api(__name__)
 
@@ -27,14 +27,7 @@ api = Api(__name__)
 )
 def store_labels(call: Call) -> Answered:
     answer = LabelsAnswer.of(services().labelling.store(call.admitted.project, call.body.labels))
-    if not answer.summary.updated:
-        raise UnprocessableError(
-            "none of the labels was stored",
-            code="no-label-stored",
-            hint="See items for the reason of each.",
-            extra=answer.model_dump(by_alias=True, mode="json"),
-        )
-    return Answered(207 if answer.summary.failed else 200, answer)
+    return partly(answer, answer.summary, answer.summary.updated, noun="label")
 
 
 @api.endpoint(
@@ -58,16 +51,8 @@ def export_labels(call: Call) -> Answered:
     answers={200: SplitsAnswer, 207: SplitsAnswer},
 )
 def store_splits(call: Call) -> Answered:
-    report = services().splits.store(call.admitted.project.project_id, call.body.splits)
-    answer = SplitsAnswer.of(report)
-    if not answer.summary.updated:
-        raise UnprocessableError(
-            "none of the splits was stored",
-            code="no-split-stored",
-            hint="See items for the reason of each.",
-            extra=answer.model_dump(by_alias=True, mode="json"),
-        )
-    return Answered(207 if answer.summary.failed else 200, answer)
+    answer = SplitsAnswer.of(services().splits.store(call.admitted.project.project_id, call.body.splits))
+    return partly(answer, answer.summary, answer.summary.updated, noun="split")
 
 
 @api.endpoint(

@@ -3,7 +3,6 @@
 from hashlib import sha256
 
 from ..bootstrap import services
-from ..contract.errors import UnprocessableError
 from ..schemas.base import Page
 from ..schemas.training import (
     ConfigurationAnswer,
@@ -17,11 +16,10 @@ from ..schemas.training import (
 )
 from ..services.runs import POLL_SECONDS
 from .api import Answered, Api, Call, Query
+from .idempotency import idempotency_key
 from .paging import PAGING, page
 
 api = Api(__name__)
-
-_MAX_KEY = 255
 
 
 @api.endpoint(
@@ -57,9 +55,7 @@ def get_configuration(call: Call) -> Answered:
 )
 def start(call: Call) -> Answered:
     project = call.admitted.project
-    key = call.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= _MAX_KEY:
-        raise UnprocessableError("the Idempotency-Key has 1 to 255 characters", code="bad-idempotency-key")
+    key = idempotency_key(call.headers)
     request_hash = sha256(call.raw).hexdigest()
     started = services().training.start(project, key, request_hash, call.body.version_id)
     headers = {

@@ -1,12 +1,12 @@
 """Uploads: files in the request, and files posted to S3."""
 
 from ..bootstrap import services
-from ..contract.errors import UnprocessableError
 from ..schemas.uploads import SentImages, UploadAnswer, UploadCreate, UploadStatus
 from ..services.uploads import AnnouncedFile
 from .api import Answered, Api, Call
 from .body import read_files
 from .idempotency import idempotency_key
+from .partly import partly
 
 api = Api(__name__)
 
@@ -23,14 +23,8 @@ def send_images(call: Call) -> Answered:
     files = read_files(call.raw, call.headers["content-type"], "images")
     key = idempotency_key(call.headers)
     answer = SentImages.of(services().direct_uploads.store(call.admitted.project.project_id, files, key))
-    if answer.summary.failed == answer.summary.received:
-        raise UnprocessableError(
-            "none of the files was stored",
-            code="no-file-stored",
-            hint="See items for the reason of each.",
-            extra=answer.model_dump(by_alias=True, mode="json"),
-        )
-    return Answered(207 if answer.summary.failed else 201, answer)
+    stored = answer.summary.received - answer.summary.failed
+    return partly(answer, answer.summary, stored, noun="file", success=201)
 
 
 @api.endpoint(

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.aws import Aws
-from chalicelib.adapters.security import Argon2Hasher, JwtTokens, SigningKey, SystemClock, UlidIds
+from chalicelib.adapters.clock import SystemClock, UlidIds
+from chalicelib.adapters.security import Argon2Hasher, JwtTokens, SigningKey
 from chalicelib.contract.errors import UnauthenticatedError
 from chalicelib.contract.ids import is_ulid
 from chalicelib.services.ports import AccessClaims, RefreshClaims

@@ -1,0 +1,19 @@
+"""The time, and ids made of it; the standard library alone, for the worker uses them too."""
+
+from datetime import UTC, datetime
+
+from ..contract.ids import ulid
+from ..services.ports import Clock
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class UlidIds:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def new(self) -> str:
+        return ulid(int(1000 * self._clock.now().timestamp()))
