@@ -1,5 +1,6 @@
 """The commands that the README promises."""
 
+import json
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
+from zipfile import ZipFile
 
 import pytest
 
@@ -21,7 +23,7 @@ README = (ROOT / "README.md").read_text()
 def test_walk_with_curl(up: Up) -> None:
     """Every line of the README's walk runs as it stands, from registering to the downloaded model."""
     script = "\n".join(re.findall(r"```bash\n(.+?)```", README, re.DOTALL))
-    assert script.count("api $") > 5
+    assert script.count("api $") > 10
     answer = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
@@ -33,6 +35,10 @@ def test_walk_with_curl(up: Up) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert '"status":"completed"' in answer.stderr
     assert (ROOT / "build" / "model.onnx").stat().st_size > 1_000_000
+    [counts] = re.findall(r"\{.*'files': .*\}", answer.stdout)
+    assert all(each in counts for each in ("'files': 100", "'accepted': 9,", "'duplicate': 91"))
+    exported = ZipFile(ROOT / "build" / "coco.zip")
+    assert len(json.loads(exported.read("annotations/instances.json"))["images"]) == 100
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
