@@ -78,7 +78,7 @@ def show_results(console: Console, results: dict[str, Any]) -> None:
             f"  {artifact['format']:12} {_size(artifact['sizeBytes']):>9}  {artifact['sha256'][:12]}"
         )
     for warning in results["warnings"]:
-        console.print(f"[yellow]warning:[/] {warning}")
+        console.print(f"[yellow]warning:[/] {warning['message']} {', '.join(warning['examples'])}")
 
 
 def _matrix(confusion: dict[str, Any]) -> Table:

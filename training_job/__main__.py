@@ -13,7 +13,7 @@ from chalicelib.contract.results import HeldOut
 from chalicelib.contract.states import Phase, Status
 
 from .aws import Clients
-from .config import JobEnvironment, available_cores, read_training_config
+from .config import JobEnvironment, available_cores, given, read_training_config
 from .dataset import load_splits
 from .engine import Ending, Fit, fit
 from .evaluate import held_out, predict
@@ -97,18 +97,18 @@ def train(job: Job, session: Session, start: float) -> None:
     sink = SessionSink(job.sessions, job.stop)
     _check_device(job)
     config = read_training_config(session.config)
-    pretrained = load_weights(config.architecture, checkpoint_dir()) if config.pretrained else None
+    pretrained = load_weights(given(config.architecture), checkpoint_dir()) if config.pretrained else None
     manifest = job.manifests.get(session.dataset_hash)
     class_names, preset = manifest.class_names, Preset.of(config)
     split = split_of(manifest.entries, share=config.validation_split, seed=config.seed)
     split.check()
 
     sink.enter(Phase.DOWNLOADING)
-    sides = preset.cache_side, config.image_size
+    sides = preset.cache_side, given(config.image_size)
     train_set, val_set, test_set = load_splits(job.images, split, class_names, sides, sink.on_progress)
 
     sink.enter(Phase.TRAINING)
-    model = build_model(config.architecture, len(class_names), seed=config.seed, pretrained=pretrained)
+    model = build_model(given(config.architecture), len(class_names), seed=config.seed, pretrained=pretrained)
     train_loader = TrainLoader.of(train_set, config, preset, job.device)
     val_loader = EvalLoader.of(val_set, config, job.device)
     deadline = start + 60 * config.max_runtime_minutes

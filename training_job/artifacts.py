@@ -15,6 +15,7 @@ import torch
 
 from chalicelib.contract.config import TrainingConfig
 
+from .config import given
 from .model import MEAN, STD, Classifier
 
 
@@ -25,7 +26,7 @@ def describe(
     return {
         "architecture": architecture,
         "classes": list(class_names),
-        "inputSize": [3, config.image_size, config.image_size],
+        "inputSize": [3, given(config.image_size), given(config.image_size)],
         "input": {"layout": "NCHW", "channels": "RGB", "range": [0, 1], "resize": "stretch"},
         "normalisation": {"mean": list(MEAN), "std": list(STD), "insideModel": True},
         "output": "logits",

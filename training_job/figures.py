@@ -8,9 +8,9 @@ from typing import Protocol
 class EpochFigures:
     """What one epoch measured. Losses are means over images, accuracies fractions."""
 
-    epoch: int  # from 1
+    epoch: int  # from 1; 0 is the head on a frozen, pretrained backbone
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None  # None for a detector; its val_accuracy is mAP@0.5
     val_loss: float
     val_accuracy: float
     learning_rate: float

@@ -14,8 +14,6 @@ from chalicelib.contract.config import TrainingConfig
 from .config import given
 from .model import Classifier
 
-#: A pretrained body learns slower than the new head, by this factor.
-BODY_RATE = 0.2
 # One-cycle starts at 1/25 of the peak and ends at 1/10,000 of that (Smith and Topin, 2018,
 # arXiv:1708.07120, with torch's default divisors).
 _START, _END = 1 / 25, 1 / 25e4
@@ -24,7 +22,7 @@ _START, _END = 1 / 25, 1 / 25e4
 def make_optimizer(model: Classifier, config: TrainingConfig) -> Optimizer:
     """AdamW or SGD over the trainable parameters, the head's and the body's at their own rates."""
     rate, decay = given(config.learning_rate), given(config.weight_decay)
-    body_rate = rate * (BODY_RATE if config.pretrained else 1)
+    body_rate = rate * given(config.backbone_rate)
     groups = [
         *_groups(model.head.parameters(), rate, decay),
         *_groups(model.body_parameters(), body_rate, decay),

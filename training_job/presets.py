@@ -12,6 +12,8 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from chalicelib.contract.config import TrainingConfig
 
+from .config import given
+
 _SCALE = (0.35, 1.0)  # share of the image's area that a crop keeps
 _RATIO = (3 / 4, 4 / 3)  # width to height of a crop
 _ERASE_PROBABILITY = 0.25
@@ -37,7 +39,7 @@ class Preset:
     def of(cls, config: TrainingConfig) -> "Preset":
         varied, strong = config.augmentation != "none", config.augmentation == "strong"
         return cls(
-            size=config.image_size,
+            size=given(config.image_size),
             crop=varied,
             flip=varied and config.horizontal_flip,
             colour=0.4 if strong else 0.0,

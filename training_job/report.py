@@ -11,9 +11,18 @@ from torch import Tensor
 
 from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.objects import RESULTS, session_key
-from chalicelib.contract.results import Artifact, ConfusionMatrix, HeldOut, ModelDetails, Results, to_json
+from chalicelib.contract.results import (
+    Artifact,
+    ConfusionMatrix,
+    DataWarning,
+    HeldOut,
+    ModelDetails,
+    Results,
+    to_json,
+)
 
 from .artifacts import describe, to_json_bytes, to_onnx, to_safetensors
+from .config import given
 from .engine import Ending, Fit
 from .evaluate import accuracy_of, class_figures, confusion_matrix, loss_of, mistakes
 from .manifest import Manifest
@@ -22,9 +31,9 @@ from .objects import ObjectStore
 from .split import Split, split_warnings
 
 _ENDING_WARNINGS = {
-    Ending.STOPPED: "Training was stopped after {} epochs.",
-    Ending.EARLY: "Training ended early after {} epochs without further improvement.",
-    Ending.RUNTIME: "Training ended after {} epochs, as maxRuntimeMinutes had passed.",
+    Ending.STOPPED: ("stopped", "Training was stopped after {} epochs."),
+    Ending.EARLY: ("ended-early", "Training ended early after {} epochs without further improvement."),
+    Ending.RUNTIME: ("max-runtime", "Training ended after {} epochs, as maxRuntimeMinutes had passed."),
 }
 
 
@@ -80,12 +89,12 @@ def publish(run: Run, logits: Tensor, labels: Tensor, store: ReportStore) -> str
 
 def _artifacts(run: Run, store: ReportStore) -> list[Artifact]:
     model, config, class_names = run.model, run.config, run.manifest.class_names
-    description = describe(config.architecture, class_names, config, run.manifest.dataset_hash)
+    description = describe(given(config.architecture), class_names, config, run.manifest.dataset_hash)
     labels = "".join(f"{name}\n" for name in class_names).encode()
     binary = "application/octet-stream"
     return [
         store.put_artifact("safetensors", "model.safetensors", to_safetensors(model), binary),
-        store.put_artifact("onnx", "model.onnx", to_onnx(model, config.image_size), binary),
+        store.put_artifact("onnx", "model.onnx", to_onnx(model, given(config.image_size)), binary),
         store.put_artifact("config", "model.json", to_json_bytes(description), "application/json"),
         store.put_artifact("labels", "labels.txt", labels, "text/plain; charset=utf-8"),
     ]
@@ -110,9 +119,10 @@ def make_results(run: Run, logits: Tensor, labels: Tensor, artifacts: list[Artif
 
 
 def _model_details(run: Run, class_names: list[str], size_bytes: int) -> ModelDetails:
-    input_size = [3, run.config.image_size, run.config.image_size]
+    side = given(run.config.image_size)
+    input_size = [3, side, side]
     return ModelDetails(
-        architecture=run.config.architecture,
+        architecture=given(run.config.architecture),
         parameters=sum(parameter.numel() for parameter in run.model.parameters()),
         size_bytes=size_bytes,
         input_size=input_size,
@@ -133,11 +143,16 @@ def _summary(model: Classifier, input_size: list[int]) -> str:
     return str(torchinfo.summary(model, input_size=(1, *input_size), col_names=columns, depth=3, verbose=0))
 
 
-def _warnings(run: Run, matrix: Tensor, class_names: Sequence[str]) -> list[str]:
+def _warnings(run: Run, matrix: Tensor, class_names: Sequence[str]) -> list[DataWarning]:
     warnings = split_warnings(run.split)
     if run.fit.ending in _ENDING_WARNINGS:
-        warnings.append(_ENDING_WARNINGS[run.fit.ending].format(run.fit.epochs_trained))
+        code, words = _ENDING_WARNINGS[run.fit.ending]
+        epochs = run.fit.epochs_trained
+        warnings.append(DataWarning(code=code, message=words.format(epochs), count=epochs, examples=[]))
     silent = [name for name, count in zip(class_names, matrix.sum(0).tolist(), strict=True) if not count]
     if silent:
-        warnings.append(f"Never predicted on the validation split: {', '.join(silent)}.")
+        words = f"{len(silent)} classes were never predicted on the validation split."
+        warnings.append(
+            DataWarning(code="never-predicted", message=words, count=len(silent), examples=silent[:10])
+        )
     return warnings

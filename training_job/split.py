@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chalicelib.contract.errors import TrainingError
 from chalicelib.contract.manifest import Entry
+from chalicelib.contract.results import DataWarning
 
 from .manifest import class_of
 
@@ -104,16 +105,25 @@ def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: (entry.sha256, entry.image_id)))
 
 
-def split_warnings(split: Split) -> list[str]:
+def split_warnings(split: Split) -> list[DataWarning]:
     """What a user should know about classes with few images, or none on one side."""
     train, val = (Counter(map(class_of, part)) for part in (split.train, split.val))
     test = Counter(map(class_of, split.test))
     named = {
-        "Not trained, as all their images are kept for validation or test": (val | test).keys()
+        ("classes-not-trained", "all their images are kept for validation or test"): (val | test).keys()
         - train.keys(),
-        "Not validated, as they have no image for it": train.keys() - val.keys(),
-        "Fewer than ten images, so their figures are rough": {
+        ("classes-not-validated", "they have no image for it"): train.keys() - val.keys(),
+        ("small-classes", "they have fewer than ten images, so their figures are rough"): {
             name for name, count in (train + val).items() if count < 10 and name in train and name in val
         },
     }
-    return [f"{words}: {', '.join(sorted(names))}." for words, names in named.items() if names]
+    return [
+        DataWarning(
+            code=code,
+            message=f"{len(names)} classes: {words}.",
+            count=len(names),
+            examples=sorted(names)[:10],
+        )
+        for (code, words), names in named.items()
+        if names
+    ]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torchvision.models import get_model_weights  # type: ignore[import-untyped]
 
-from chalicelib.contract.config import Architecture
+from chalicelib.contract.config import Classifier
 from chalicelib.contract.errors import TrainingError
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def available(directory: Path) -> list[str]:
     """The architectures whose weights are there."""
     return [
         name
-        for name in get_args(Architecture)
+        for name in get_args(Classifier)
         if any((directory / each).is_file() for each in file_names(name))
     ]
 
@@ -92,7 +92,7 @@ def install(sources: Sequence[Path], directory: Path) -> list[str]:
     Returns:
         The names of the files that were copied.
     """
-    known = {name for architecture in get_args(Architecture) for name in file_names(architecture)}
+    known = {name for architecture in get_args(Classifier) for name in file_names(architecture)}
     directory.mkdir(parents=True, exist_ok=True)
     wanted = [path for path in sources if path.name in known and hash_matches(path)]
     new = [path for path in wanted if not _is_installed(directory / path.name)]

@@ -9,8 +9,35 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args, get_origin
 
 from .naming import camel
+from .records import TaskType
 
-Architecture = Literal["mobilenet_v2", "mobilenet_v3_small", "resnet18"]
+#: Torchvision's names; `ssdlite_mobilenet_v2` alone is a detector of ours, on its backbone.
+Classifier = Literal[
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "efficientnet_b0",
+    "efficientnet_v2_s",
+    "convnext_tiny",
+    "swin_t",
+    "vit_b_16",
+]
+Detector = Literal[
+    "ssdlite_mobilenet_v2",
+    "ssdlite320_mobilenet_v3_large",
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+    "fasterrcnn_resnet50_fpn_v2",
+    "retinanet_resnet50_fpn_v2",
+]
+Architecture = Literal[Classifier, Detector]
+
+
+def task_of(architecture: str) -> TaskType:
+    """What an architecture is for."""
+    return "detection" if architecture in get_args(Detector) else "classification"
 
 
 def _parameter(default: Any, doc: str, **bounds: float) -> Any:
@@ -33,16 +60,24 @@ class TrainingConfig:
     batch_size: int | None = _parameter(
         None, "Images a step, over all devices; batch normalisation needs two.", ge=2, le=1024
     )
-    architecture: Architecture = _parameter("mobilenet_v2", "A torchvision backbone.")
+    architecture: Architecture | None = _parameter(
+        None, "A model of torchvision that fits the project's task; by default a mobilenet_v2."
+    )
     pretrained: bool = _parameter(True, "Start from ImageNet weights; fails where the image has none.")
-    image_size: int = _parameter(
-        224, "Side of the square the images are fitted to, in pixels.", ge=32, le=512
+    image_size: int | None = _parameter(
+        None, "Side of the square the images are fitted to, in pixels; by default 224 or 320.", ge=32, le=1024
     )
     optimizer: Literal["adamw", "sgd"] = _parameter("adamw", "SGD is with Nesterov momentum.")
     weight_decay: float | None = _parameter(
         None, "Decay of the weights; biases and norms have none.", ge=0, le=1
     )
     momentum: float = _parameter(0.9, "Momentum of SGD.", ge=0, lt=1)
+    backbone_rate: float | None = _parameter(
+        None,
+        "Learning rate of the backbone as a share of the head's; by default less than 1 if pretrained.",
+        ge=0,
+        le=1,
+    )
     scheduler: Literal["onecycle", "cosine", "constant"] = _parameter(
         "onecycle", "Course of the learning rate after the warm-up."
     )
@@ -50,11 +85,16 @@ class TrainingConfig:
         None, "Epochs in which the learning rate rises; by default a quarter of them.", ge=0, le=100
     )
     label_smoothing: float = _parameter(0.0, "Share of the target spread over all classes.", ge=0, lt=1)
-    augmentation: Literal["none", "light", "strong"] = _parameter(
-        "light", "none; light: crop and flip; strong: colour and erasing as well."
+    augmentation: Literal["none", "light", "strong", "trivialaugment", "randaugment"] = _parameter(
+        "light",
+        "none; light: crop and flip; the others besides these: colour and erasing, or one (TrivialAugment) "
+        "or two (RandAugment) random operations an image.",
     )
     horizontal_flip: bool = _parameter(True, "Whether a mirror image shows the same class: false for text.")
     mixup: float = _parameter(0.0, "Alpha of mixup; 0 is off.", ge=0, le=2)
+    cutmix: float = _parameter(
+        0.0, "Alpha of cutmix; 0 is off. With mixup each batch gets one of the two.", ge=0, le=2
+    )
     validation_split: float = _parameter(
         0.2,
         "Share of each class, among images without a split, that is kept for validation if none has `val`.",
@@ -67,11 +107,27 @@ class TrainingConfig:
     early_stopping_patience: int = _parameter(
         0, "Epochs without a better validation accuracy after which training ends; 0 is never.", ge=0, le=1000
     )
+    ema_decay: float = _parameter(
+        0.0, "A moving average of the weights is evaluated and kept: its decay a step; 0 is off.", ge=0, lt=1
+    )
     freeze_backbone: bool = _parameter(False, "Train the head alone.")
     class_weights: Literal["none", "balanced"] = _parameter(
         "none", "balanced: a class counts by the inverse of its share."
     )
+    balanced_sampling: bool = _parameter(False, "Draw the classes equally often, rare ones repeatedly.")
     mixed_precision: bool = _parameter(True, "bfloat16 or float16 autocast where the device has it.")
+    compile: Literal["auto", "never"] = _parameter(
+        "auto", "auto: torch.compile on a GPU, where the run is long enough to win back what it takes."
+    )
+    auto_batch_size: bool = _parameter(
+        True, "Out of memory, the run is tried once more with half the batch size."
+    )
+    cache_gigabytes: float = _parameter(
+        4.0, "Memory for decoded images; what is past it lies on the local disk.", ge=0, le=1000
+    )
+    checkpoint_minutes: float = _parameter(
+        5.0, "Between two checkpoints inside an epoch; each epoch ends with one anyway.", gt=0, le=1440
+    )
     max_runtime_minutes: int = _parameter(
         480, "After this, training ends with the best weights so far.", ge=1, le=10080
     )
@@ -80,21 +136,21 @@ class TrainingConfig:
         for each in fields(self):
             _check(each.name, getattr(self, each.name), each.type, each.metadata["bounds"])
 
-    def resolved(self) -> Self:
-        """With every `None` replaced by the default that suits the other parameters."""
-        fine = self.pretrained
-        rates = {"adamw": 2.5e-3 if fine else 2e-3, "sgd": 5e-3 if fine else 5e-2}
-        epochs = self.epochs or (12 if fine else 30)
-        own: dict[str, Any] = {
-            "learning_rate": self.learning_rate or rates[self.optimizer],
-            "epochs": epochs,
-            "batch_size": self.batch_size or (32 if fine else 64),
-            "weight_decay": (0.02 if fine else 0.05) if self.weight_decay is None else self.weight_decay,
-            "warmup_epochs": min(epochs / 4, 100) if self.warmup_epochs is None else self.warmup_epochs,
-        }
-        if self.optimizer == "sgd" and self.weight_decay is None:
-            own["weight_decay"] = 1e-4
-        return replace(self, **own)
+    def resolved(self, task_type: TaskType = "classification") -> Self:
+        """With every `None` replaced by the default that suits the other parameters.
+
+        Args:
+            task_type: of the project; an architecture that is given decides by itself.
+        """
+        architecture = self.architecture or _DEFAULT_ARCHITECTURE[task_type]
+        defaults = _defaults(task_of(architecture), self.pretrained)
+        if self.optimizer == "sgd":
+            defaults |= _SGD[self.pretrained]
+        defaults["architecture"] = architecture
+        defaults["warmup_epochs"] = min((self.epochs or defaults["epochs"]) / 4, 100)
+        return replace(
+            self, **{name: value for name, value in defaults.items() if getattr(self, name) is None}
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {camel(each.name): getattr(self, each.name) for each in fields(self)}
@@ -113,11 +169,48 @@ class TrainingConfig:
         return cls(**{names[key]: value for key, value in document.items()})
 
 
+_DEFAULT_ARCHITECTURE: dict[TaskType, Architecture] = {
+    "classification": "mobilenet_v2",
+    "detection": "ssdlite_mobilenet_v2",
+}
+_SGD: dict[bool, dict[str, Any]] = {
+    True: {"learning_rate": 5e-3, "weight_decay": 1e-4},
+    False: {"learning_rate": 5e-2, "weight_decay": 1e-4},
+}
+
+
+def _defaults(task_type: TaskType, pretrained: bool) -> dict[str, Any]:
+    """What trains well with AdamW."""
+    if task_type == "detection":
+        shared = {"learning_rate": 1e-3, "weight_decay": 0.01, "batch_size": 16, "image_size": 320}
+        return shared | (
+            {"epochs": 20, "backbone_rate": 0.3} if pretrained else {"epochs": 60, "backbone_rate": 1.0}
+        )
+    if pretrained:
+        own = {
+            "learning_rate": 2.5e-3,
+            "weight_decay": 0.02,
+            "batch_size": 32,
+            "epochs": 12,
+            "backbone_rate": 0.2,
+        }
+    else:
+        own = {
+            "learning_rate": 2e-3,
+            "weight_decay": 0.05,
+            "batch_size": 64,
+            "epochs": 30,
+            "backbone_rate": 1.0,
+        }
+    return own | {"image_size": 224}
+
+
 def _check(name: str, value: Any, kind: Any, bounds: Mapping[str, float]) -> None:
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        raise ValueError(f"{camel(name)} is one of {', '.join(get_args(kind))}, not {value!r}")
     if value is None:
         return
+    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
+    if literal and value not in get_args(literal):
+        raise ValueError(f"{camel(name)} is one of {', '.join(get_args(literal))}, not {value!r}")
     tests = {"ge": "__ge__", "gt": "__gt__", "le": "__le__", "lt": "__lt__"}
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for bound, limit in bounds.items():

@@ -204,6 +204,8 @@ class Session:
     version_name: str | None = None
     dataset_hash: str | None = None
     active: str | None = None
+    #: What a later attempt goes on from: key, sha256, epoch, step; `previous` is the one before.
+    checkpoint: Mapping[str, Any] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -215,9 +217,9 @@ class EpochMetrics:
     """What one epoch of a session measured. Losses are means over images, accuracies fractions."""
 
     session_id: str
-    epoch: int  # from 1
+    epoch: int  # from 1; 0 is the head on a frozen, pretrained backbone
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None  # None for a detector; its val_accuracy is mAP@0.5
     val_loss: float
     val_accuracy: float
     learning_rate: float

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, create_model
 
 from ..contract.config import TrainingConfig
-from ..contract.records import Configuration, EpochMetrics, Session
+from ..contract.records import Box, Configuration, EpochMetrics, Session
 from ..contract.states import Status
 from ..services.runs import Watched
 from .base import Answer, Json, Request, omitted
@@ -58,7 +58,11 @@ class SessionStarted(Answer):
 
 
 class Metrics(Answer):
-    """The last finished epoch (0: none yet). Losses are means over images, accuracies fractions."""
+    """The last finished epoch. Losses are means over images, accuracies fractions.
+
+    Epoch 0 is the head on a frozen, pretrained backbone. A detector has no trainAccuracy, and its
+    valAccuracy is mAP@0.5.
+    """
 
     epoch: int = 0
     train_loss: float | None = None
@@ -149,6 +153,8 @@ class ClassAnswer(Answer):
     recall: float
     f1: float
     support: int
+    average_precision: float | None = None
+    average_precision50: float | None = None
 
 
 class MistakeAnswer(Answer):
@@ -157,6 +163,7 @@ class MistakeAnswer(Answer):
     true: str
     predicted: str
     confidence: float
+    box: Box | None = None
     thumbnail_url: str
 
 
@@ -174,6 +181,7 @@ class ModelDetailsAnswer(Answer):
     val_images: int
     epochs_trained: int
     best_epoch: int
+    onnx_max_difference: float | None = None
 
 
 class ArtifactAnswer(Answer):
@@ -191,8 +199,41 @@ class HeldOutAnswer(Answer):
     loss: float
 
 
+class WarningAnswer(Answer):
+    """Something about the data that its owner should know; `examples` are up to ten file names or classes."""
+
+    code: str
+    message: str
+    count: int
+    examples: list[str]
+
+
+class DetectionAnswer(Answer):
+    """Mean average precision (COCO's definition) at IoU 0.5, and over 0.5 to 0.95."""
+
+    map50: float
+    map: float
+
+
+class RunAnswer(Answer):
+    """How the run went: on what, how fast (median over the epochs), and what it held in memory."""
+
+    device: str
+    devices: int
+    attempts: int
+    batch_size: int
+    images_per_second: float
+    peak_memory_bytes: int
+    cache_bytes: int
+    cache_place: str
+
+
 class ResultsAnswer(Answer):
-    """Figures of the best weights on the validation split; `test` is null where no image is kept for it."""
+    """Figures of the best weights on the validation split; `test` is null where no image is kept for it.
+
+    A detector's `accuracy` is its mAP@0.5, and its confusion matrix (boxes matched at IoU 0.5) has
+    `background` as its last class: no object in the row, none found in the column.
+    """
 
     accuracy: float
     loss: float
@@ -202,7 +243,9 @@ class ResultsAnswer(Answer):
     misclassified: list[MistakeAnswer]
     model_details: ModelDetailsAnswer
     artifacts: list[ArtifactAnswer]
-    warnings: list[str]
+    warnings: list[WarningAnswer]
+    detection: DetectionAnswer | None = None
+    run: RunAnswer | None = None
     dataset: DatasetAnswer | None = omitted()
 
     @classmethod

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from ..contract.config import TrainingConfig
+from ..contract.config import Architecture, TrainingConfig, task_of
 from ..contract.datasets import DatasetVersion
-from ..contract.errors import UnavailableError, UnprocessableError
+from ..contract.errors import FieldError, UnavailableError, UnprocessableError
 from ..contract.records import Configuration, Failure, Project, Session, TaskType
 from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
@@ -52,8 +52,12 @@ class Training:
         self._ids = ids
 
     def configure(self, project: Project, config: TrainingConfig) -> Configuration:
-        """Stores a new version, with every default filled in, and makes it the current one."""
-        document = config.resolved().to_json()
+        """Stores a new version, with every default filled in, and makes it the current one.
+
+        Raises:
+            UnprocessableError: the architecture is for the other task.
+        """
+        document = _fitting(config, project.task_type).to_json()
         configuration = Configuration(
             project_id=project.project_id,
             config_id=self._ids.new(),
@@ -153,6 +157,20 @@ class Training:
             raise
         if not self._sessions.set_job(session, batch_job_id):
             self._jobs.terminate(batch_job_id, "its session ended before it began")
+
+
+def _fitting(config: TrainingConfig, task_type: TaskType) -> TrainingConfig:
+    if config.architecture is None or task_of(config.architecture) == task_type:
+        return config.resolved(task_type)
+    fitting = ", ".join(each for each in get_args(Architecture) if task_of(each) == task_type)
+    message = (
+        f"is for {task_of(config.architecture)}, and the project is for {task_type}; use one of {fitting}"
+    )
+    raise UnprocessableError(
+        "the architecture doesn't fit the project's task",
+        code="architecture-task",
+        errors=[FieldError("/architecture", message)],
+    )
 
 
 def _trainable(task_type: TaskType, version: DatasetVersion) -> DatasetVersion:

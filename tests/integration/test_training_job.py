@@ -48,7 +48,7 @@ def test_completed_run(project: Project) -> None:
     best = history[details["bestEpoch"] - 1]
     assert (results["accuracy"], results["loss"]) == pytest.approx((best.val_accuracy, best.val_loss))
     assert "MobileNetV3" in details["summary"]
-    assert any("single" in warning for warning in results["warnings"])
+    assert any("single" in warning["examples"] for warning in results["warnings"])
     assert [each["format"] for each in results["artifacts"]] == ["safetensors", "onnx", "config", "labels"]
     for artifact in results["artifacts"]:
         body = project.object(artifact["key"])
@@ -83,7 +83,7 @@ def test_stop_keeps_what_was_learnt(project: Project) -> None:
     assert (session.status, session.active) == (Status.STOPPED, None)
     results = json.loads(project.object(session.results_key or ""))
     assert results["modelDetails"]["epochsTrained"] == len(project.history) > 0
-    assert any("stopped" in warning for warning in results["warnings"])
+    assert "stopped" in [warning["code"] for warning in results["warnings"]]
 
 
 def test_stop_and_terminate(project: Project) -> None:
