@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from chalicelib.adapters.likeness import perceptual_hash
 from chalicelib.adapters.pictures import THUMBNAIL_SIDE
-from chalicelib.services.likeness import MAX_DISTANCE
+from chalicelib.contract.likeness import MAX_DISTANCE
 
 
 def _as_jpeg(image: Image.Image, quality: int) -> Image.Image:

@@ -1,7 +1,7 @@
 """The services on top of a simulated AWS, and projects of any size in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -25,8 +25,8 @@ _CLASSES = 20
 
 def simulated_ports(aws: Aws) -> Ports:
     """The adapters over these clients; where they were made, `bench.aws.ENVIRONMENT` must be set."""
-    settings = {each.name: "bench" for each in fields(Settings)} | {"table_prefix": PREFIX}
-    return aws_ports(Settings(**settings), aws)
+    required = {each.name: "bench" for each in fields(Settings) if each.default is MISSING}
+    return aws_ports(Settings(**required | {"table_prefix": PREFIX}), aws)
 
 
 class _Silent:

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 
 from .adapters.accounts import DynamoAdmissionReader, DynamoProjects, DynamoUsers
 from .adapters.aws import Aws
-from .adapters.batch import BatchGateway, BatchTransferJobs
+from .adapters.batch import BatchGateway, BatchTransferJobs, Queue
 from .adapters.clock import SystemClock, UlidIds
 from .adapters.dynamodb import Tables
 from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
@@ -140,6 +140,14 @@ def assemble(p: Ports) -> Services:
     )
 
 
+def _jobs(settings: Settings, aws: Aws) -> BatchGateway:
+    one = aws, settings.job_queue, settings.job_definition
+    if not settings.nodes_job_queue:
+        return BatchGateway(*one)
+    nodes = Queue(aws, settings.nodes_job_queue, settings.nodes_job_definition)
+    return BatchGateway(*one, nodes, int(settings.max_nodes))
+
+
 def aws_ports(settings: Settings, aws: Aws) -> Ports:
     """The ports of a stage in AWS, embedded or real."""
     tables = Tables(aws, settings.table_prefix)
@@ -160,7 +168,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         configurations=DynamoConfigurations(tables),
         sessions=DynamoSessions(tables),
         metrics=DynamoMetrics(tables),
-        jobs=BatchGateway(aws, settings.job_queue, settings.job_definition),
+        jobs=_jobs(settings, aws),
         store=S3ObjectStore(aws, settings.bucket),
         inspector=PillowInspector(),
         idempotency=DynamoIdempotencyKeys(tables),

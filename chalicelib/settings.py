@@ -1,7 +1,7 @@
 """The environment, read once into one frozen object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Self
 
 
@@ -16,16 +16,19 @@ class Settings:
     data_job_queue: str  # of imports and exports
     data_job_definition: str
     signing_secret: str  # id of the Secrets Manager secret: {"kid": …, "key": …}
+    nodes_job_queue: str = ""  # of trainings on several machines; a stage need not have it
+    nodes_job_definition: str = ""
+    max_nodes: str = "1"  # machines that one training may take
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
         """Settings from the variables of the same names in capitals.
 
         Raises:
-            RuntimeError: a variable is not set; the message names it.
+            RuntimeError: a variable without a default is not set; the message names it.
         """
-        names = [each.name for each in fields(cls)]
-        missing = [name.upper() for name in names if not environment.get(name.upper())]
+        values = {each.name: environment.get(each.name.upper()) or each.default for each in fields(cls)}
+        missing = [name.upper() for name, value in values.items() if value is MISSING]
         if missing:
             raise RuntimeError(f"environment variables not set: {', '.join(missing)}")
-        return cls(**{name: environment[name.upper()] for name in names})
+        return cls(**values)  # type: ignore[arg-type]

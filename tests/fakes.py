@@ -116,7 +116,8 @@ class FakeTokens:
 class FakeJobs:
     """AWS Batch without machines; set `error` to have SubmitJob fail, `loses_answer` to have it work too."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_nodes: int = 1) -> None:
+        self.max_nodes = max_nodes
         self.seen: dict[str, JobSeen] = {}
         self.submitted: list[tuple[Session, int]] = []
         self.names: dict[str, str] = {}

@@ -16,7 +16,7 @@ from .aws import Aws, unavailable
 _JOBS_A_CALL = 100
 
 
-class _Queue:
+class Queue:
     """One job queue, with the job definition of what it runs."""
 
     def __init__(self, aws: Aws, job_queue: str, job_definition: str) -> None:
@@ -47,15 +47,13 @@ class _Queue:
                 jobs.extend(self._aws.batch.describe_jobs(jobs=chunk)["jobs"])
         return {each["jobId"]: job_seen(each) for each in jobs}
 
-    def _submit(self, name: str, environment: Mapping[str, str], **more: Any) -> str:
-        variables = [{"name": variable, "value": value} for variable, value in environment.items()]
+    def submit_job(self, name: str, **more: Any) -> str:
         try:
             with unavailable():
                 answer = self._aws.batch.submit_job(
                     jobName=name,
                     jobQueue=self._job_queue,
                     jobDefinition=self._job_definition,
-                    containerOverrides={"environment": variables},
                     **more,
                 )
         except ClientError as error:
@@ -67,34 +65,73 @@ class _Queue:
         return str(answer["jobId"])
 
 
-class BatchGateway(_Queue):
-    """Training."""
+class BatchGateway(Queue):
+    """Training.
+
+    Args:
+        nodes: the queue of multi-node parallel jobs: those that train on several machines.
+        max_nodes: how many such a job may take.
+    """
+
+    def __init__(
+        self, aws: Aws, job_queue: str, job_definition: str, nodes: Queue | None = None, max_nodes: int = 1
+    ) -> None:
+        super().__init__(aws, job_queue, job_definition)
+        self._nodes = nodes
+        self.max_nodes = max_nodes
 
     def submit(self, session: Session, timeout_seconds: int) -> str:
-        environment = {
-            "PROJECT_ID": session.project_id,
-            "SESSION_ID": session.session_id,
-            "GENERATION": str(session.generation),
+        container = _overrides(
+            PROJECT_ID=session.project_id,
+            SESSION_ID=session.session_id,
+            GENERATION=str(session.generation),
+        )
+        timeout, count = {"attemptDurationSeconds": timeout_seconds}, session.config.get("nodes", 1)
+        if self._nodes is None or count == 1:
+            return self.submit_job(session.session_id, containerOverrides=container, timeout=timeout)
+        nodes = {
+            "numNodes": count,
+            "nodePropertyOverrides": [{"targetNodes": "0:", "containerOverrides": container}],
         }
-        timeout = {"attemptDurationSeconds": timeout_seconds}
-        return self._submit(session.session_id, environment, timeout=timeout)
+        return self._nodes.submit_job(session.session_id, nodeOverrides=nodes, timeout=timeout)
+
+    def find(self, name: str) -> Sequence[JobSeen]:
+        return [*super().find(name), *(self._nodes.find(name) if self._nodes else ())]
 
 
-class BatchTransferJobs(_Queue):
+class BatchTransferJobs(Queue):
     """Imports and exports."""
 
     def submit(self, transfer: Transfer) -> str:
-        environment = {
-            "PROJECT_ID": transfer.project_id,
-            "TRANSFER_ID": transfer.transfer_id,
-            "TRANSFER_KIND": transfer.kind,
-        }
-        return self._submit(transfer.transfer_id, environment)
+        container = _overrides(
+            PROJECT_ID=transfer.project_id,
+            TRANSFER_ID=transfer.transfer_id,
+            TRANSFER_KIND=transfer.kind,
+        )
+        return self.submit_job(transfer.transfer_id, containerOverrides=container)
+
+
+def _overrides(**environment: str) -> dict[str, Any]:
+    return {"environment": [{"name": name, "value": value} for name, value in environment.items()]}
+
+
+def is_node(detail: Mapping[str, Any]) -> bool:
+    """Whether an event is about one machine of a job: the job itself goes the way of its main one."""
+    return "#" in detail["jobId"]
+
+
+def variables_of(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment variables of a job; those of its main machine where it has several."""
+    ranges = detail.get("nodeProperties", {}).get("nodeRangeProperties", [])
+    container = detail.get("container") or (ranges[0]["container"] if ranges else {})
+    return {each["name"]: each["value"] for each in container.get("environment", [])}
 
 
 def job_seen(detail: Mapping[str, Any]) -> JobSeen:
     """A job as DescribeJobs answers it, and as a `Batch Job State Change` event carries it."""
-    container = detail.get("container", {})
+    # A job of several machines has no container of its own; its attempts are its main one's.
+    attempts = detail.get("attempts") or [{}]
+    container = detail.get("container") or attempts[-1].get("container", {})
     reasons = (detail.get("statusReason"), container.get("reason"))
     started = detail.get("startedAt")
     return JobSeen(

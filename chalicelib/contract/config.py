@@ -35,6 +35,19 @@ Detector = Literal[
 Architecture = Literal[Classifier, Detector]
 
 
+class ParameterError(ValueError):
+    """A value that can't be used. The message says why, beginning with the parameter's JSON name."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{camel(name)} {reason}")
+        self.parameter = camel(name)
+
+
+#: Parameters that mean nothing for a detector, and values of `augmentation` likewise.
+CLASSIFIERS_ALONE = ("label_smoothing", "mixup", "cutmix", "class_weights", "balanced_sampling")
+CLASSIFIERS_AUGMENTATIONS = ("trivialaugment", "randaugment")
+
+
 def task_of(architecture: str) -> TaskType:
     """What an architecture is for."""
     return "detection" if architecture in get_args(Detector) else "classification"
@@ -50,7 +63,7 @@ class TrainingConfig:
     """How to train. A `None` is filled in by `resolved` with what trains well for the rest.
 
     Raises:
-        ValueError: a value is out of its bounds; the message names the parameter.
+        ParameterError: a value is out of its bounds, or doesn't go with another.
     """
 
     learning_rate: float | None = _parameter(
@@ -82,7 +95,10 @@ class TrainingConfig:
         "onecycle", "Course of the learning rate after the warm-up."
     )
     warmup_epochs: float | None = _parameter(
-        None, "Epochs in which the learning rate rises; by default a quarter of them.", ge=0, le=100
+        None,
+        "Epochs in which the learning rate rises; by default a quarter of them, a tenth for detection.",
+        ge=0,
+        le=100,
     )
     label_smoothing: float = _parameter(0.0, "Share of the target spread over all classes.", ge=0, lt=1)
     augmentation: Literal["none", "light", "strong", "trivialaugment", "randaugment"] = _parameter(
@@ -123,10 +139,16 @@ class TrainingConfig:
         True, "Out of memory, the run is tried once more with half the batch size."
     )
     cache_gigabytes: float = _parameter(
-        4.0, "Memory for decoded images; what is past it lies on the local disk.", ge=0, le=1000
+        4.0,
+        "Decoded images up to this lie in memory; more than that all lie, memory-mapped, on the local disk.",
+        ge=0,
+        le=1000,
+    )
+    nodes: int = _parameter(
+        1, "Machines to train on together, all of their GPUs; more than one are no Spot ones.", ge=1, le=16
     )
     checkpoint_minutes: float = _parameter(
-        5.0, "Between two checkpoints inside an epoch; each epoch ends with one anyway.", gt=0, le=1440
+        5.0, "Between two checkpoints at most; an epoch of ten seconds or more ends with one.", gt=0, le=1440
     )
     max_runtime_minutes: int = _parameter(
         480, "After this, training ends with the best weights so far.", ge=1, le=10080
@@ -135,6 +157,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for each in fields(self):
             _check(each.name, getattr(self, each.name), each.type, each.metadata["bounds"])
+        if self.architecture == "vit_b_16" and (self.image_size or 0) % 16:
+            reason = f"is a multiple of 16, the side of vit_b_16's patches, not {self.image_size}"
+            raise ParameterError("image_size", reason)
 
     def resolved(self, task_type: TaskType = "classification") -> Self:
         """With every `None` replaced by the default that suits the other parameters.
@@ -147,7 +172,8 @@ class TrainingConfig:
         if self.optimizer == "sgd":
             defaults |= _SGD[self.pretrained]
         defaults["architecture"] = architecture
-        defaults["warmup_epochs"] = min((self.epochs or defaults["epochs"]) / 4, 100)
+        warmup = (self.epochs or defaults["epochs"]) * _WARMUP[task_of(architecture)]
+        defaults["warmup_epochs"] = min(warmup, 100)
         return replace(
             self, **{name: value for name, value in defaults.items() if getattr(self, name) is None}
         )
@@ -173,6 +199,7 @@ _DEFAULT_ARCHITECTURE: dict[TaskType, Architecture] = {
     "classification": "mobilenet_v2",
     "detection": "ssdlite_mobilenet_v2",
 }
+_WARMUP: dict[TaskType, float] = {"classification": 1 / 4, "detection": 1 / 10}
 _SGD: dict[bool, dict[str, Any]] = {
     True: {"learning_rate": 5e-3, "weight_decay": 1e-4},
     False: {"learning_rate": 5e-2, "weight_decay": 1e-4},
@@ -182,7 +209,7 @@ _SGD: dict[bool, dict[str, Any]] = {
 def _defaults(task_type: TaskType, pretrained: bool) -> dict[str, Any]:
     """What trains well with AdamW."""
     if task_type == "detection":
-        shared = {"learning_rate": 1e-3, "weight_decay": 0.01, "batch_size": 16, "image_size": 320}
+        shared = {"learning_rate": 1e-3, "weight_decay": 0.01, "batch_size": 8, "image_size": 320}
         return shared | (
             {"epochs": 20, "backbone_rate": 0.3} if pretrained else {"epochs": 60, "backbone_rate": 1.0}
         )
@@ -210,9 +237,9 @@ def _check(name: str, value: Any, kind: Any, bounds: Mapping[str, float]) -> Non
         return
     literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
     if literal and value not in get_args(literal):
-        raise ValueError(f"{camel(name)} is one of {', '.join(get_args(literal))}, not {value!r}")
+        raise ParameterError(name, f"is one of {', '.join(get_args(literal))}, not {value!r}")
     tests = {"ge": "__ge__", "gt": "__gt__", "le": "__le__", "lt": "__lt__"}
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     for bound, limit in bounds.items():
         if not getattr(float(value), tests[bound])(float(limit)):
-            raise ValueError(f"{camel(name)} is {words[bound]} {limit:g}, not {value!r}")
+            raise ParameterError(name, f"is {words[bound]} {limit:g}, not {value!r}")

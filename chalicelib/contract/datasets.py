@@ -83,6 +83,8 @@ class DatasetVersion:
     classes: Mapping[str, int]  # images a class
     splits: Mapping[str, int]  # images a split that was given
     size_bytes: int
+    #: Classes with an image that isn't kept for `val` or `test`; None in versions of before it was counted.
+    learnable_classes: int | None = None
     #: None where a run made it for itself.
     name: str | None = None
     description: str | None = None

@@ -47,6 +47,16 @@ def session_key(project_id: str, session_id: str, name: str) -> str:
     return f"projects/{project_id}/sessions/{session_id}/{name}"
 
 
+def checkpoint_prefix(project_id: str, session_id: str) -> str:
+    """The checkpoints of a run; none is left when it is over."""
+    return session_key(project_id, session_id, "checkpoints/")
+
+
+def checkpoint_key(project_id: str, session_id: str, name: str) -> str:
+    """A state that a later attempt goes on from: `<generation>-<attempt>-<epoch>-<step>-<hash>`."""
+    return checkpoint_prefix(project_id, session_id) + name
+
+
 RESULTS = "results.json"
 
 

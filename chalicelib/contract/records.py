@@ -219,7 +219,7 @@ class EpochMetrics:
     session_id: str
     epoch: int  # from 1; 0 is the head on a frozen, pretrained backbone
     train_loss: float
-    train_accuracy: float | None  # None for a detector; its val_accuracy is mAP@0.5
+    train_accuracy: float | None = None  # None for a detector; its val_accuracy is mAP@0.5
     val_loss: float
     val_accuracy: float
     learning_rate: float

@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Blueprint, CloudWatchEvent, Rate, SQSEvent
 
-from ..adapters.batch import job_seen
+from ..adapters.batch import is_node, job_seen, variables_of
 from ..bootstrap import services
 from .queues import Message, arn_of, handle_each
 
@@ -26,9 +26,9 @@ def sweep(_: CloudWatchEvent) -> None:
 
 def _apply(message: Message) -> None:
     detail = json.loads(message["body"])["detail"]
-    environment = {each["name"]: each["value"] for each in detail.get("container", {}).get("environment", [])}
-    project_id, job = environment.get("PROJECT_ID"), job_seen(detail)
-    if project_id is None:  # other jobs of the queues aren't ours
+    environment, job = variables_of(detail), job_seen(detail)
+    project_id = environment.get("PROJECT_ID")
+    if project_id is None or is_node(detail):  # other jobs of the queues aren't ours
         return
     if kind := environment.get("TRANSFER_KIND"):
         services().transfer_runner.job_changed(project_id, kind, detail["jobName"], job)

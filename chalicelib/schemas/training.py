@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, create_model
 
-from ..contract.config import TrainingConfig
+from ..contract.config import ParameterError, TrainingConfig
+from ..contract.errors import FieldError, UnprocessableError
 from ..contract.records import Box, Configuration, EpochMetrics, Session
 from ..contract.states import Status
 from ..services.runs import Watched
@@ -24,8 +25,18 @@ TrainingConfigure = create_model("TrainingConfigure", __base__=Request, **_DEFIN
 
 
 def training_config(body: Request) -> TrainingConfig:
-    """The contract's configuration from a body that `TrainingConfigure` has checked."""
-    return TrainingConfig(**{each.name: getattr(body, each.name) for each in fields(TrainingConfig)})
+    """The contract's configuration from a body that `TrainingConfigure` has checked.
+
+    Raises:
+        UnprocessableError: `invalid-fields`, values that don't go together.
+    """
+    try:
+        return TrainingConfig(**{each.name: getattr(body, each.name) for each in fields(TrainingConfig)})
+    except ParameterError as error:
+        wrong = FieldError(f"/{error.parameter}", str(error))
+        raise UnprocessableError(
+            "the request has wrong values", code="invalid-fields", hint="See errors.", errors=[wrong]
+        ) from error
 
 
 class ConfigurationAnswer(TrainingConfigure):  # type: ignore[misc,valid-type]
@@ -185,6 +196,12 @@ class ModelDetailsAnswer(Answer):
 
 
 class ArtifactAnswer(Answer):
+    """A file of the run, under a URL that holds for an hour.
+
+    Its format is safetensors, onnx, config, labels, environment, run, confusion-matrix, curves, mistakes
+    or card; mistakes and curves are left out where there are none.
+    """
+
     format: str
     url: str
     sha256: str

@@ -113,6 +113,11 @@ def failure_of(job: JobSeen) -> Failure:
         )
     if job.exit_code == 143:
         return Failure(code="spot-reclaimed", message="AWS took the machine away too often; start again")
+    if job.exit_code == 75:
+        return Failure(
+            code="out-of-reach",
+            message="the job lost AWS's services, or another of its machines, too often; start again",
+        )
     if job.exit_code == 137:
         return Failure(
             code="killed", message="the training process was killed (exit code 137), most often for memory"

@@ -193,6 +193,8 @@ class Metrics(Protocol):
 
 
 class JobGateway(Protocol):
+    max_nodes: int  # machines that one training may take here
+
     def submit(self, session: Session, timeout_seconds: int) -> str:
         """Starts a job named by the session and returns its AWS Batch id.
 

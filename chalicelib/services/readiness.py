@@ -8,7 +8,8 @@ from ..contract.results import MAX_CLASSES
 
 #: A class with fewer labelled images can't be both trained on and validated.
 MIN_IMAGES_A_CLASS = 2
-MIN_CLASSES = 2
+#: A detector tells one class from the background.
+MIN_CLASSES: dict[TaskType, int] = {"classification": 2, "detection": 1}
 #: The largest class has so many times the images of the smallest.
 IMBALANCE = 10
 _MORE = "Upload and label more images, then start again."
@@ -36,7 +37,12 @@ class Readiness:
 
 
 def judge(
-    task_type: TaskType, images: int, labelled: int, classes: Mapping[str, int], splits: Mapping[str, int]
+    task_type: TaskType,
+    images: int,
+    labelled: int,
+    classes: Mapping[str, int],
+    splits: Mapping[str, int],
+    learnable: int | None = None,
 ) -> Readiness:
     """Judges a data set by its counts.
 
@@ -46,30 +52,36 @@ def judge(
         labelled: those among them that have a label.
         classes: labelled images a class.
         splits: labelled images a split that was given: `train`, `val`, `test`.
+        learnable: classes with an image that isn't kept for `val` or `test`; None where nobody counted.
     """
-    judgements = (unsupported(task_type), _classes(classes), _splits(labelled, splits))
+    least = MIN_CLASSES[task_type]
+    judgements = (_classes(classes, least), _splits(labelled, splits), _learnable(learnable, least))
     problems = [each for each in judgements if each is not None]
-    return Readiness(problems, _warnings(images, labelled, classes))
+    return Readiness(problems, _warnings(task_type, images, labelled, classes))
 
 
-def unsupported(task_type: TaskType) -> Reason | None:
-    """The problem that no data can mend: it is known before any is read."""
-    if task_type == "classification":
-        return None
-    return Reason("task-not-supported", "this version trains classification projects only")
-
-
-def _classes(classes: Mapping[str, int]) -> Reason | None:
+def _classes(classes: Mapping[str, int], least: int) -> Reason | None:
     if len(classes) > MAX_CLASSES:
         return Reason(
             "too-many-classes",
             f"the labels name {len(classes)} classes; up to {MAX_CLASSES} can be trained",
             "Check that the labels are classes, not names of single images.",
         )
-    if sum(count >= MIN_IMAGES_A_CLASS for count in classes.values()) >= MIN_CLASSES:
+    if sum(count >= MIN_IMAGES_A_CLASS for count in classes.values()) >= least:
         return None
-    message = f"training needs {MIN_CLASSES} or more classes of {MIN_IMAGES_A_CLASS} labelled images each"
+    message = f"training needs {least} or more classes of {MIN_IMAGES_A_CLASS} labelled images each"
     return Reason("not-trainable", message, _MORE)
+
+
+def _learnable(learnable: int | None, least: int) -> Reason | None:
+    if learnable is None or learnable >= least:
+        return None
+    return Reason(
+        "too-few-trained-classes",
+        f"training needs {least} or more classes with images to train on, and there are {learnable}: all "
+        "images of the others are in the split val or test",
+        "Give some of their images the split train, or take theirs away.",
+    )
 
 
 def _splits(labelled: int, splits: Mapping[str, int]) -> Reason | None:
@@ -90,7 +102,7 @@ def _splits(labelled: int, splits: Mapping[str, int]) -> Reason | None:
     return None
 
 
-def _warnings(images: int, labelled: int, classes: Mapping[str, int]) -> list[Reason]:
+def _warnings(task_type: TaskType, images: int, labelled: int, classes: Mapping[str, int]) -> list[Reason]:
     found = []
     if labelled < images:
         found.append(Reason("unlabelled-images", f"{images - labelled} of {images} images have no label"))
@@ -98,6 +110,7 @@ def _warnings(images: int, labelled: int, classes: Mapping[str, int]) -> list[Re
         message = f"classes with a single image can't be validated: {', '.join(single[:10])}"
         found.append(Reason("single-image-classes", message))
     if classes and max(classes.values()) >= IMBALANCE * min(classes.values()):
-        message = "the largest class has ten times the images of the smallest: try classWeights balanced"
+        advice = "try classWeights balanced" if task_type == "classification" else "add some of the smallest"
+        message = f"the largest class has ten times the images of the smallest: {advice}"
         found.append(Reason("imbalanced-classes", message))
     return found

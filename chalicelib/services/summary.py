@@ -35,6 +35,7 @@ class Tally:
     objects: Counter[str] = field(default_factory=Counter)  # boxes
     splits: Counter[str] = field(default_factory=Counter)
     labelled_splits: Counter[str] = field(default_factory=Counter)
+    learnable: set[str] = field(default_factory=set)  # classes with an image that may be trained on
     width: Range = field(default_factory=Range)
     height: Range = field(default_factory=Range)
     likeness: Likeness = field(default_factory=Likeness)
@@ -69,6 +70,8 @@ class Tally:
         self.classes.update(classes_of(label.label))
         if image.split:
             self.labelled_splits[image.split] += 1
+        if image.split in (None, "train"):
+            self.learnable.update(classes_of(label.label))
         if not isinstance(label.label, str):
             self.negatives += not label.label
             self.objects.update(each["label"] for each in label.label)
@@ -99,6 +102,11 @@ class Overview:
             for image, label in pairs:
                 tally.add(image, label)
         readiness = judge(
-            project.task_type, tally.images, tally.labelled, tally.classes, tally.labelled_splits
+            project.task_type,
+            tally.images,
+            tally.labelled,
+            tally.classes,
+            tally.labelled_splits,
+            len(tally.learnable),
         )
         return Summary(tally, tally.likeness.near_duplicates(), readiness)

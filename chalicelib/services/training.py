@@ -5,15 +5,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from ..contract.config import Architecture, TrainingConfig, task_of
+from ..contract.config import (
+    CLASSIFIERS_ALONE,
+    CLASSIFIERS_AUGMENTATIONS,
+    Architecture,
+    TrainingConfig,
+    task_of,
+)
 from ..contract.datasets import DatasetVersion
 from ..contract.errors import FieldError, UnavailableError, UnprocessableError
+from ..contract.naming import camel
 from ..contract.records import Configuration, Failure, Project, Session, TaskType
 from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
 from ..contract.tables import ACTIVE
 from .ports import Clock, Configurations, IdempotencyKeys, Ids, JobGateway, Sessions, Telemetry
-from .readiness import Reason, judge, unsupported
+from .readiness import Reason, judge
 from .times import rfc3339
 from .versions import Versions
 
@@ -55,7 +62,7 @@ class Training:
         """Stores a new version, with every default filled in, and makes it the current one.
 
         Raises:
-            UnprocessableError: the architecture is for the other task.
+            UnprocessableError: the architecture, or another parameter, is for the other task.
         """
         document = _fitting(config, project.task_type).to_json()
         configuration = Configuration(
@@ -115,6 +122,7 @@ class Training:
     def _start(self, project: Project, version_id: str | None) -> Started:
         version = self._version(project, version_id)
         configuration = self.configuration(project)
+        self._check_nodes(configuration)
         session = Session(
             project_id=project.project_id,
             session_id=self._ids.new(),
@@ -135,13 +143,21 @@ class Training:
 
     def _version(self, project: Project, version_id: str | None) -> DatasetVersion:
         """The version that was asked for, or else one of the present data, which may be new."""
-        if problem := unsupported(project.task_type):
-            raise _refusal(problem)
         if version_id is not None:
             return _trainable(project.task_type, self._versions.get(project.project_id, version_id))
         draft = self._versions.draft(project.project_id)
         _trainable(project.task_type, draft.version)
         return self._versions.keep(draft)
+
+    def _check_nodes(self, configuration: Configuration) -> None:
+        if configuration.other_parameters.get("nodes", 1) <= self._jobs.max_nodes:
+            return
+        message = f"is at most {self._jobs.max_nodes} in this installation (MaxNodes in infra/template.yaml)"
+        raise UnprocessableError(
+            "the training asks for more machines than it can get",
+            code="too-many-nodes",
+            errors=[FieldError("/nodes", message)],
+        )
 
     def _submit(self, session: Session) -> None:
         seconds = session.config["maxRuntimeMinutes"] * 60 + JOB_MARGIN_SECONDS
@@ -161,6 +177,7 @@ class Training:
 
 def _fitting(config: TrainingConfig, task_type: TaskType) -> TrainingConfig:
     if config.architecture is None or task_of(config.architecture) == task_type:
+        _refuse_idle(config, task_type)
         return config.resolved(task_type)
     fitting = ", ".join(each for each in get_args(Architecture) if task_of(each) == task_type)
     message = (
@@ -173,9 +190,26 @@ def _fitting(config: TrainingConfig, task_type: TaskType) -> TrainingConfig:
     )
 
 
+def _refuse_idle(config: TrainingConfig, task_type: TaskType) -> None:
+    """Parameters of classifiers alone would change nothing, and their user would never know."""
+    if task_type == "classification":
+        return
+    defaults, reason = TrainingConfig(), "is for classification alone"
+    named = {each: reason for each in CLASSIFIERS_ALONE if getattr(config, each) != getattr(defaults, each)}
+    if config.augmentation in CLASSIFIERS_AUGMENTATIONS:
+        named["augmentation"] = f"{config.augmentation} {reason}; use one of none, light, strong"
+    if named:
+        raise UnprocessableError(
+            "some parameters mean nothing for detection",
+            code="parameter-task",
+            errors=[FieldError(f"/{camel(name)}", message) for name, message in named.items()],
+        )
+
+
 def _trainable(task_type: TaskType, version: DatasetVersion) -> DatasetVersion:
     """The version; where it can't be trained on, raises the first reason, with what was counted."""
-    readiness = judge(task_type, version.images, version.images, version.classes, version.splits)
+    images, learnable = version.images, version.learnable_classes
+    readiness = judge(task_type, images, images, version.classes, version.splits, learnable)
     for problem in readiness.problems:
         # Of too many classes the list would be larger than an answer should be.
         classes = version.classes if len(version.classes) <= MAX_CLASSES else {}

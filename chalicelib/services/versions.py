@@ -96,6 +96,7 @@ class Versions:
             images=packed.images,
             classes=dict(sorted(tally.classes.items())),
             splits=dict(sorted(tally.splits.items())),
+            learnable_classes=len(tally.learnable),
             size_bytes=tally.size_bytes,
         )
         return Draft(version, packed.content)
@@ -154,6 +155,7 @@ class _Tally:
 
     classes: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
+    learnable: set[str] = field(default_factory=set)
     size_bytes: int = 0
 
     def over(self, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -162,6 +164,8 @@ class _Tally:
             self.size_bytes += each.size_bytes
             if each.split:
                 self.splits[each.split] += 1
+            if each.split in (None, "train"):
+                self.learnable |= each.classes
             yield each
 
 

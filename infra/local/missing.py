@@ -166,7 +166,10 @@ def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     days = {"Expiration": {"Days": rule["ExpirationInDays"]}} if "ExpirationInDays" in rule else {}
-    return {**rule, "ID": rule["Id"], "Prefix": rule.get("Prefix", "")} | days
+    which: dict[str, Any] = {"Prefix": rule.get("Prefix", "")}
+    if "TagFilters" in rule:
+        which = {"Filter": {"Tag": rule["TagFilters"][0]}}
+    return {**rule, "ID": rule["Id"]} | which | days
 
 
 def _notification(queue: Mapping[str, Any]) -> dict[str, Any]:

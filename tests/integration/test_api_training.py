@@ -4,9 +4,23 @@ import json
 from typing import Any
 
 import pytest
+import urllib3
 
 from chalicelib.contract.attributes import marshal
 from chalicelib.contract.objects import RESULTS, session_key
+from chalicelib.contract.results import (
+    Artifact,
+    ClassFigures,
+    ConfusionMatrix,
+    DataWarning,
+    DetectionFigures,
+    HeldOut,
+    Mistake,
+    ModelDetails,
+    Results,
+    RunFigures,
+    to_json,
+)
 from infra.local.aws import EmbeddedAws
 from tests.images import image
 from tests.integration.conftest import Api
@@ -195,68 +209,80 @@ def test_history_gives_every_epoch(api: Api, trainable: str, stack: EmbeddedAws)
     assert "history" not in api.call("GET", path).json
 
 
-def test_results_sign_a_url_for_each_artifact(api: Api, trainable: str, stack: EmbeddedAws) -> None:
-    """The document of the run comes back with URLs in place of keys."""
-    import urllib3
-
-    session = api.call("POST", f"{trainable}/training/start").json["sessionId"]
-    project_id = trainable.rsplit("/", 1)[1]
-    key = session_key(project_id, session, "artifacts/model.onnx")
-    document = _results(key)
+def _completed(api: Api, project: str, stack: EmbeddedAws, without: tuple[str, ...] = ()) -> Any:
+    """What the API answers of a run whose results lack some members."""
+    session = api.call("POST", f"{project}/training/start").json["sessionId"]
+    project_id = project.rsplit("/", 1)[1]
+    key, results_key = (session_key(project_id, session, name) for name in ("artifacts/model.onnx", RESULTS))
+    document = {name: value for name, value in _results(key).items() if name not in without}
     s3, bucket = stack.client("s3"), stack.outputs["Bucket"]
-    results_key = session_key(project_id, session, RESULTS)
     s3.put_object(Bucket=bucket, Key=results_key, Body=json.dumps(document).encode())
     s3.put_object(Bucket=bucket, Key=key, Body=b"weights")
-    _set(stack, trainable, session, Status="completed", ResultsKey=results_key)
+    _set(stack, project, session, Status="completed", ResultsKey=results_key)
+    return session, api.call("GET", f"{project}/training/{session}/results")
 
-    answer = api.call("GET", f"{trainable}/training/{session}/results")
+
+def test_results_are_the_documents_with_urls(api: Api, trainable: str, stack: EmbeddedAws) -> None:
+    """Every member of the container's document comes back, with a URL in place of each key."""
+    session, answer = _completed(api, trainable, stack)
     assert answer.status == 200
-    [artifact] = answer.json["artifacts"]
-    assert urllib3.request("GET", artifact["url"]).data == b"weights"
-    assert {
-        name: answer.json[name]
-        for name in ("accuracy", "loss", "confusionMatrix", "perClass", "modelDetails")
-    } == {
-        name: document[name] for name in ("accuracy", "loss", "confusionMatrix", "perClass", "modelDetails")
-    }
-    assert answer.json["misclassified"][0]["imageId"] == "i"
+    answered, document = answer.json, _results("")
+    [artifact] = answered.pop("artifacts")
+    assert urllib3.request("GET", artifact.pop("url")).data == b"weights"
+    [signed] = document.pop("artifacts")
+    assert signed.pop("key") == ""
+    assert artifact == signed
+    assert "/thumbnails/i" in answered["misclassified"][0].pop("thumbnailUrl")
+    assert answered.pop("dataset")["hash"]
+    assert answered == document
     refused = api.call("POST", f"{trainable}/training/{session}/stop")
     assert (refused.status, refused.problem()) == (409, "run-is-over")
 
 
+def test_results_of_an_older_container_are_answered(api: Api, trainable: str, stack: EmbeddedAws) -> None:
+    """Members that were added later are null in the results of a run that was before them."""
+    _, answer = _completed(api, trainable, stack, without=("test", "detection", "run"))
+    assert answer.status == 200
+    assert answer.json["test"] is answer.json["detection"] is answer.json["run"] is None
+
+
 def _results(artifact_key: str) -> dict[str, Any]:
-    return {
-        "accuracy": 0.5,
-        "loss": 0.7,
-        "confusionMatrix": {"classes": ["a", "b"], "matrix": [[1, 0], [1, 0]]},
-        "perClass": [{"class": "a", "precision": 0.5, "recall": 1.0, "f1": 0.67, "support": 1}],
-        "misclassified": [
-            {"imageId": "i", "fileName": "i.png", "true": "b", "predicted": "a", "confidence": 0.9}
-        ],
-        "modelDetails": {
-            "architecture": "resnet18",
-            "parameters": 1,
-            "sizeBytes": 4,
-            "inputSize": [3, 32, 32],
-            "classes": ["a", "b"],
-            "summary": "layers",
-            "framework": "torch",
-            "datasetHash": "h",
-            "pretrained": False,
-            "trainImages": 2,
-            "valImages": 2,
-            "epochsTrained": 1,
-            "bestEpoch": 1,
-        },
-        "artifacts": [{"format": "onnx", "key": artifact_key, "sha256": "s", "sizeBytes": 7}],
-        "warnings": [],
-    }
+    details = ModelDetails(
+        architecture="resnet18", parameters=1, size_bytes=4, input_size=[3, 32, 32], classes=["a", "b"],
+        summary="layers", framework="torch", dataset_hash="h", pretrained=False, train_images=2, val_images=2,
+        epochs_trained=1, best_epoch=0, onnx_max_difference=1e-6,
+    )  # fmt: skip
+    mistake = Mistake(
+        image_id="i", file_name="i.png", true="b", predicted="a", confidence=0.9, box=[1, 2, 3, 4]
+    )
+    figures = ClassFigures(class_="a", precision=0.5, recall=1.0, f1=0.67, support=1, average_precision50=0.5)
+    results = Results(
+        accuracy=0.5,
+        loss=0.7,
+        test=HeldOut(images=2, accuracy=0.5, loss=0.6),
+        confusion_matrix=ConfusionMatrix(classes=["a", "b"], matrix=[[1, 0], [1, 0]]),
+        per_class=[figures],
+        misclassified=[mistake],
+        model_details=details,
+        artifacts=[Artifact(format="onnx", key=artifact_key, sha256="s", size_bytes=7)],
+        warnings=[DataWarning(code="small-classes", message="few images", count=1, examples=["a"])],
+        detection=DetectionFigures(map50=0.5, map=0.3),
+        run=RunFigures(
+            device="cpu", devices=1, attempts=2, batch_size=8, images_per_second=10.5,
+            peak_memory_bytes=1, cache_bytes=2, cache_place="memory",
+        ),
+    )  # fmt: skip
+    document: dict[str, Any] = to_json(results)
+    return document
 
 
-def test_detection_is_refused_for_now(api: Api) -> None:
-    """A detection project takes data; training it is said not to be supported yet."""
-    answer = api.call("POST", f"{api.project('detection')}/training/start")
-    assert (answer.status, answer.problem()) == (422, "task-not-supported")
+def test_detection_is_judged_like_the_rest(api: Api) -> None:
+    """A detection project without data is refused for the data; its default architecture is a detector."""
+    project = api.project("detection")
+    answer = api.call("POST", f"{project}/training/start")
+    assert (answer.status, answer.problem()) == (422, "not-trainable")
+    configuration = api.call("GET", f"{project}/training/configure").json
+    assert configuration["architecture"] == "ssdlite_mobilenet_v2"
 
 
 def test_deleting_a_project_ends_its_runs(api: Api, trainable: str, stack: EmbeddedAws) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cfnlint.decode import decode
 
 from chalicelib.contract.tables import (
     ACTIVE_SESSIONS,
@@ -117,11 +118,12 @@ def test_the_signing_key_is_long_and_new_in_each_stack(stack):
 
 
 def test_the_training_containers_role_reaches_its_run_and_no_more():
-    """The role names the tables of sessions and metrics alone, and writes objects of sessions only."""
+    """The role names the tables of sessions and metrics alone, writes to sessions and deletes checkpoints."""
     role = TEMPLATE.read_text().partition("\n  JobRole:\n")[2].partition("\n\n")[0]
     assert set(re.findall(r"(\w+)Table\.Arn", role)) == {"TrainingSessions", "TrainingMetrics"}
-    assert re.findall(r"s3:PutObject.*\n *Resource: (.*)", role) == [
-        "!Sub ${Bucket.Arn}/projects/*/sessions/*"
+    assert re.findall(r"s3:(?:Put|Delete)Object.*\n *Resource: (.*)", role) == [
+        "!Sub ${Bucket.Arn}/projects/*/sessions/*",
+        "!Sub ${Bucket.Arn}/projects/*/sessions/*/checkpoints/*",
     ]
 
 
@@ -166,3 +168,38 @@ def test_spot_is_tried_first_and_costs_nothing_while_idle(stack, queue, kinds):
     assert [each["computeResources"]["type"] for each in environments] == kinds
     # Fargate knows no smallest size: it has no machines that could stay.
     assert [each["computeResources"].get("minvCpus", 0) for each in environments] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def resources() -> dict:
+    """The template's own text: the embedded AWS is one machine, and makes nothing for several."""
+    template, problems = decode(str(TEMPLATE))
+    assert not problems
+    return {name: each.get("Properties", {}) for name, each in template["Resources"].items()}
+
+
+def test_the_machines_of_a_job_run_what_one_machine_runs(resources):
+    """A job of several machines has the container and the retries of a plain one, and any number of nodes."""
+    one, several = resources["JobDefinition"], resources["NodesJobDefinition"]
+    [nodes] = several["NodeProperties"]["NodeRangeProperties"]
+    assert nodes == {"TargetNodes": "0:", "Container": one["ContainerProperties"]}
+    assert several["RetryStrategy"] == one["RetryStrategy"]
+    assert several["NodeProperties"]["MainNode"] == 0
+
+
+def test_machines_that_train_together_are_no_spot_ones_and_open_to_each_other_alone(resources):
+    """Batch runs no multi-node job on Spot; their one ingress is from their own group, and is in one zone."""
+    [environment] = resources["NodesJobQueue"]["ComputeEnvironmentOrder"]
+    assert environment["ComputeEnvironment"] == {"Ref": "NodesCompute"}
+    compute = resources["NodesCompute"]["ComputeResources"]
+    own = {"Fn::GetAtt": ["NodesSecurityGroup", "GroupId"]}
+    assert (compute["Type"], len(compute["Subnets"]), compute["SecurityGroupIds"]) == ("EC2", 1, [own])
+    assert "SecurityGroupIngress" not in resources["NodesSecurityGroup"]
+    ingress = [each for each in resources.values() if "SourceSecurityGroupId" in each]
+    assert [(each["GroupId"], each["SourceSecurityGroupId"]) for each in ingress] == [(own, own)]
+
+
+def test_one_machine_alone_needs_nothing_for_several(stack):
+    """With MaxNodes 1 the stack has no queue for jobs of several machines, and the API says so at start."""
+    assert stack.outputs["MaxNodes"] == "1"
+    assert not [name for name in stack.resources if name.startswith("Nodes")]

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from chalicelib.adapters.likeness import perceptual_hash
 from chalicelib.adapters.pictures import PillowInspector
-from chalicelib.services.likeness import BITS, MAX_DISTANCE
+from chalicelib.contract.likeness import BITS, MAX_DISTANCE
 
 
 def _photograph(seed: int, size: tuple[int, int] = (240, 180)) -> Image.Image:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.contract.config import TrainingConfig
+from chalicelib.contract.config import ParameterError, TrainingConfig
 from chalicelib.contract.naming import camel
 
 #: Typed in from the documentation: name, smallest and largest legal value, one value beyond each.
@@ -29,6 +29,7 @@ BOUNDS = [
     ("early_stopping_patience", 0, 1000, -1, 1001),
     ("ema_decay", 0, 0.9999, -0.1, 1),
     ("cache_gigabytes", 0, 1000, -0.1, 1001),
+    ("nodes", 1, 16, 0, 17),
     ("checkpoint_minutes", 0.1, 1440, 0, 1441),
     ("max_runtime_minutes", 1, 10080, 0, 10081),
 ]
@@ -84,6 +85,15 @@ def test_defaults_suit_the_other_parameters():
     assert scratch.epochs > fine.epochs
     assert TrainingConfig(optimizer="sgd").resolved().weight_decay < fine.weight_decay
     assert TrainingConfig(optimizer="sgd", weight_decay=0).resolved().weight_decay == 0
+
+
+def test_transformer_takes_whole_patches():
+    """vit_b_16 sees patches of 16 pixels: other sizes are refused by the parameter's name."""
+    assert TrainingConfig(architecture="vit_b_16", image_size=96).resolved().image_size == 96
+    assert TrainingConfig(architecture="resnet18", image_size=100).image_size == 100
+    with pytest.raises(ParameterError, match=r"^imageSize is a multiple of 16") as caught:
+        TrainingConfig(architecture="vit_b_16", image_size=100)
+    assert caught.value.parameter == "imageSize"
 
 
 def test_unknown_parameters_are_named():

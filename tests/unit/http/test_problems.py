@@ -12,7 +12,7 @@ from chalicelib.problems import chalice_problem, internal_problem, is_chalice_er
 from chalicelib.schemas.accounts import ProjectCreate
 from chalicelib.schemas.base import Problem
 from chalicelib.schemas.labels import LabelsAnswer, LabelsCreate
-from chalicelib.schemas.training import TrainingConfigure
+from chalicelib.schemas.training import TrainingConfigure, training_config
 from chalicelib.schemas.uploads import UploadCreate
 from chalicelib.services.labelling import LabelFailure, LabelReport
 
@@ -138,3 +138,12 @@ def test_half_a_character_in_a_label_key_can_be_answered():
     failures = [LabelFailure(key, "unknown-image", "no") for key in body.labels]
     [item] = json.loads(LabelsAnswer.of(LabelReport(0, failures, {})).model_dump_json())["items"]
     assert item["key"] == "a?"
+
+
+def test_parameters_that_do_not_go_together_have_a_pointer():
+    """Values that are each in bounds, but not together, are 422 at the field to change."""
+    body = TrainingConfigure.model_validate({"architecture": "vit_b_16", "imageSize": 100})
+    with pytest.raises(errors.UnprocessableError) as caught:
+        training_config(body)
+    assert caught.value.code == "invalid-fields"
+    assert [each.pointer for each in caught.value.errors] == ["/imageSize"]

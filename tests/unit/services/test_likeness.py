@@ -7,7 +7,8 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.services.likeness import BITS, MAX_DISTANCE, Likeness
+from chalicelib.contract.likeness import BITS, MAX_DISTANCE
+from chalicelib.services.likeness import Likeness
 from tests.unit.services.data_world import image_id
 
 

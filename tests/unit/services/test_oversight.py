@@ -250,6 +250,7 @@ def test_a_run_that_waits_for_a_new_machine_is_not_silent(state):
         (JobSeen(JOB, "FAILED", "Essential container in task exited", 137), "killed"),
         (JobSeen(JOB, "FAILED", "Essential container in task exited", 1), "job-died"),
         (JobSeen(JOB, "FAILED", "Essential container in task exited", 143), "spot-reclaimed"),
+        (JobSeen(JOB, "FAILED", "Essential container in task exited", 75), "out-of-reach"),
         (JobSeen(JOB, "FAILED"), "job-died"),
     ],
 )

@@ -39,9 +39,36 @@ def test_a_thousand_classes_are_the_most():
     assert codes(judged(classes | {"one more": 2}).problems) == ["too-many-classes"]
 
 
-def test_detection_comes_before_all_other_problems():
-    """What no data can mend is said first; start answers with the first problem."""
-    assert codes(judged({}, task_type="detection").problems) == ["task-not-supported", "not-trainable"]
+@pytest.mark.parametrize(
+    ("classes", "ready"), [({"cat": 2}, True), ({"cat": 1, "dog": 1}, False), ({}, False)]
+)
+def test_one_class_in_two_images_is_enough_for_detection(classes, ready):
+    """A detector tells a class from the background, so one is enough; it needs an image to validate with."""
+    readiness = judged(classes, task_type="detection")
+    assert readiness.ready == ready
+    assert codes(readiness.problems) == ([] if ready else ["not-trainable"])
+
+
+@pytest.mark.parametrize(
+    ("task_type", "learnable", "ready"),
+    [
+        ("classification", 1, False),
+        ("classification", 2, True),
+        ("classification", None, True),
+        ("detection", 0, False),
+        ("detection", 1, True),
+    ],
+)
+def test_classes_need_images_to_train_on(task_type, learnable, ready):
+    """Classes whose images are all kept for val or test don't count; where nobody counted, nobody knows."""
+    readiness = judge(task_type, 4, 4, TWO, {}, learnable)
+    assert codes(readiness.problems) == ([] if ready else ["too-few-trained-classes"])
+
+
+def test_no_detector_is_advised_to_weigh_classes():
+    """The advice on imbalance names a parameter that the project's task has."""
+    [warning] = judged({"cat": 20, "dog": 2}, task_type="detection").warnings
+    assert "classWeights" not in warning.message
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,21 @@ def test_the_version_is_judged_and_not_the_present_data(world):
     assert world.sessions == []
 
 
+@pytest.mark.parametrize(("nodes", "taken"), [(1, True), (4, True), (5, False)])
+def test_more_machines_than_there_are_to_be_had_are_refused(nodes, taken):
+    """A run on more machines than the stage gives one is refused by the parameter, without a session."""
+    world = World(jobs=FakeJobs(max_nodes=4))
+    configuration = world.services.training.configure(world.project, TrainingConfig(nodes=nodes))
+    world.project = replace(world.project, current_config_id=configuration.config_id)
+    if taken:
+        assert world.start().status == Status.QUEUED
+        return
+    with pytest.raises(UnprocessableError) as refused:
+        world.start()
+    assert (refused.value.code, refused.value.errors[0].pointer) == ("too-many-nodes", "/nodes")
+    assert world.sessions == []
+
+
 def test_too_many_classes_are_refused_before_the_gpu(world):
     """Labels that are names of single images would train for hours into results nobody can read."""
     world.label(*(f"class {number}" for number in range(1001)))
@@ -180,13 +195,40 @@ def test_too_many_classes_are_refused_before_the_gpu(world):
     assert world.sessions == []
 
 
-def test_detection_is_not_trained(world):
-    """A detection project is refused with a code of its own."""
+def test_detection_is_started(world):
+    """A detection project with one class in two images starts, with a detector as its default."""
     world.project = replace(world.project, task_type="detection")
+    world.label(*([{"label": "cat", "box": [0, 0, 5, 5]}] for _ in range(2)), [])
+    world.start()
+    [session] = world.sessions
+    assert session.config["architecture"] == "ssdlite_mobilenet_v2"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "pointers"),
+    [
+        ({"mixup": 0.2, "class_weights": "balanced"}, ["/mixup", "/classWeights"]),
+        ({"augmentation": "randaugment"}, ["/augmentation"]),
+    ],
+    ids=str,
+)
+def test_parameters_of_classifiers_are_refused_for_detection(world, parameters, pointers):
+    """What would change nothing for a detector is refused, each with its pointer; the rest is taken."""
+    project = replace(world.project, task_type="detection")
+    with pytest.raises(UnprocessableError) as refused:
+        world.services.training.configure(project, TrainingConfig(**parameters))
+    assert refused.value.code == "parameter-task"
+    assert [each.pointer for each in refused.value.errors] == pointers
+    assert world.services.training.configure(project, TrainingConfig(augmentation="strong"))
+
+
+def test_classes_that_are_all_kept_for_test_are_no_second_class(world):
+    """Two classes of which one is in the split test alone would fail on the GPU: start refuses them."""
+    world.label("cat", "cat")
+    world.add("dog", "dog", split="test")
     with pytest.raises(UnprocessableError) as refused:
         world.start()
-    assert refused.value.code == "task-not-supported"
-    assert not world.ports.versions.rows
+    assert refused.value.code == "too-few-trained-classes"
 
 
 def test_the_same_key_starts_once(world):
