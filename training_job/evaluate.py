@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from chalicelib.contract.manifest import Entry
-from chalicelib.contract.results import ClassFigures, HeldOut, Mistake
+from chalicelib.contract.results import ClassFigures, ConfusionMatrix, HeldOut, Mistake
 
 from .loader import EvalLoader
 from .manifest import class_of
 from .memory import memory_errors
+from .task import Judgement, Scores
 
 #: As many misclassified images as a person looks through; keeps the results document small.
 MAX_MISTAKES = 200
@@ -43,39 +44,47 @@ def accuracy_of(logits: Tensor, labels: Tensor) -> float:
 
 
 def held_out(logits: Tensor, labels: Tensor) -> HeldOut:
-    """Figures of a split that nothing was chosen by; see `report.publish` for the tensors."""
+    """Figures of a split that nothing was chosen by; see `judge` for the tensors."""
     return HeldOut(images=len(labels), accuracy=accuracy_of(logits, labels), loss=loss_of(logits, labels))
 
 
 def confusion_matrix(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """int64 (classes, classes): rows are the true class, columns the predicted one."""
-    from torchmetrics.functional.classification import multiclass_confusion_matrix
+    cells = (labels * num_classes + predicted).bincount(minlength=num_classes**2)
+    return cells.view(num_classes, num_classes)
 
-    return multiclass_confusion_matrix(predicted, labels, num_classes)
 
-
-def class_figures(predicted: Tensor, labels: Tensor, class_names: Sequence[str]) -> list[ClassFigures]:
+def class_figures(matrix: Tensor, class_names: Sequence[str]) -> list[ClassFigures]:
     """Precision, recall and F1 of each class; 0 where there is nothing to divide by.
 
     Args:
-        predicted: classes, int64 (N,).
-        labels: the true classes, likewise.
+        matrix: of confusion, int64 (classes, classes).
         class_names: in the order of their numbers.
     """
-    # Seconds to import, and wanted only when a run has something to show.
-    from torchmetrics.functional.classification import (
-        multiclass_f1_score,
-        multiclass_precision,
-        multiclass_recall,
-    )
-
-    functions = (multiclass_precision, multiclass_recall, multiclass_f1_score)
-    figures = [each(predicted, labels, len(class_names), average="none").tolist() for each in functions]
-    support = labels.bincount(minlength=len(class_names)).tolist()
+    right, support, found = matrix.diag().double(), matrix.sum(1), matrix.sum(0)
+    divisors = found, support, (found + support) / 2
+    figures = [(right / divisor.clamp(min=1)).tolist() for divisor in divisors]
     return [
         ClassFigures(class_=name, precision=precision, recall=recall, f1=f1, support=count)
-        for name, precision, recall, f1, count in zip(class_names, *figures, support, strict=True)
+        for name, precision, recall, f1, count in zip(class_names, *figures, support.tolist(), strict=True)
     ]
+
+
+def judge(logits: Tensor, labels: Tensor, entries: Sequence[Entry], class_names: Sequence[str]) -> Judgement:
+    """What the results say of a classifier.
+
+    Args:
+        logits: float32 (N, classes) of the validation split, on the CPU.
+        labels: int64 (N).
+        entries: the split's, in the same order.
+    """
+    matrix = confusion_matrix(logits.argmax(1), labels, len(class_names))
+    return Judgement(
+        scores=Scores(loss=loss_of(logits, labels), accuracy=accuracy_of(logits, labels)),
+        confusion_matrix=ConfusionMatrix(classes=list(class_names), matrix=matrix.tolist()),
+        per_class=class_figures(matrix, class_names),
+        misclassified=mistakes(logits, labels, entries, class_names),
+    )
 
 
 def mistakes(

@@ -6,8 +6,12 @@ from typing import Self
 
 import torch
 
+from chalicelib.contract.config import TrainingConfig
+
 from .aws import Clients
+from .checkpoint_store import CheckpointStore
 from .config import JobEnvironment
+from .group import Group
 from .manifest import ManifestRepository
 from .objects import ImageObjects, ObjectStore
 from .report import ReportStore
@@ -25,9 +29,12 @@ class Job:
     device: torch.device
     needs_gpu: bool
     stop: Event  # set when the user wants the run to end
+    reclaimed: Event  # set when the machine goes, and a checkpoint is to be left
+    objects: ObjectStore
+    group: Group
 
     @classmethod
-    def create(cls, environment: JobEnvironment, clients: Clients) -> Self:
+    def create(cls, environment: JobEnvironment, clients: Clients, group: Group | None = None) -> Self:
         objects = ObjectStore(clients.s3, environment.bucket)
         session = {"project_id": environment.project_id, "session_id": environment.session_id}
         generation, attempt = environment.generation, environment.attempt
@@ -40,9 +47,17 @@ class Job:
                 **session,
             ),
             manifests=ManifestRepository(objects, environment.project_id),
-            images=ImageObjects(objects, environment.project_id),
+            images=ImageObjects(clients.bucket(environment.bucket), environment.project_id),
             reports=ReportStore(objects=objects, generation=generation, attempt=attempt, **session),
-            device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+            device=(group or Group.alone()).device,
             needs_gpu=environment.training_device == "cuda",
             stop=Event(),
+            reclaimed=Event(),
+            objects=objects,
+            group=group or Group.alone(),
         )
+
+    def checkpoints(self, config: TrainingConfig, dataset_hash: str) -> CheckpointStore:
+        """Those of this run alone: of the configuration and the data that it has."""
+        identity = {"config": config.to_json(), "datasetHash": dataset_hash}
+        return CheckpointStore(self.objects, self.sessions, identity, self.reclaimed)

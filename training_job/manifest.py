@@ -5,27 +5,28 @@ from dataclasses import dataclass
 from chalicelib.contract.errors import TrainingError
 from chalicelib.contract.manifest import Entry, unpack
 from chalicelib.contract.objects import version_key
+from chalicelib.contract.records import TaskType
 
 from .objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The images with a class, sorted by id; `dataset_hash` is the SHA-256 of the stored lines."""
+    """The images that a task can use, sorted by id; `dataset_hash` is the SHA-256 of the stored lines."""
 
     entries: tuple[Entry, ...]
     dataset_hash: str
 
     @property
     def class_names(self) -> list[str]:
-        return sorted({class_of(entry) for entry in self.entries})
+        return sorted({name for entry in self.entries for name in entry.classes})
 
 
 def class_of(entry: Entry) -> str:
     """The class of an image.
 
     Raises:
-        TypeError: its label is a list of boxes, which no entry of a `Manifest` has.
+        TypeError: its label is a list of boxes, which no entry for classification has.
     """
     if not isinstance(entry.label, str):
         raise TypeError(f"the label of {entry.image_id} is no class")
@@ -39,8 +40,8 @@ class ManifestRepository:
     objects: ObjectStore
     project_id: str
 
-    def get(self, dataset_hash: str | None) -> Manifest:
-        """The manifest with that hash.
+    def get(self, dataset_hash: str | None, task_type: TaskType = "classification") -> Manifest:
+        """The manifest with that hash: of its images those with a class, or for detection with boxes.
 
         Raises:
             TrainingError: `no-dataset`, `missing-object`, `corrupt-manifest`.
@@ -57,13 +58,23 @@ class ManifestRepository:
                 "with the present data.",
                 code="missing-object",
             )
-        return Manifest(_entries(content, dataset_hash), dataset_hash)
+        return read_manifest(content, dataset_hash, task_type)
 
 
-def _entries(content: bytes, dataset_hash: str) -> tuple[Entry, ...]:
+def read_manifest(content: bytes, dataset_hash: str, task_type: TaskType) -> Manifest:
+    """A stored manifest; see `ManifestRepository.get`.
+
+    Raises:
+        TrainingError: `corrupt-manifest`.
+    """
+    kind = list if task_type == "detection" else str
+    entries = tuple(each for each in _entries(content, dataset_hash) if isinstance(each.label, kind))
+    return Manifest(entries, dataset_hash)
+
+
+def _entries(content: bytes, dataset_hash: str) -> list[Entry]:
     try:
-        # A list of boxes is for detection; such an image has no class of its own.
-        return tuple(each for each in unpack(content, dataset_hash) if isinstance(each.label, str))
+        return list(unpack(content, dataset_hash))
     except ValueError as error:
         raise TrainingError(
             f"The manifest can't be used: {error}. Start again with the present data.",

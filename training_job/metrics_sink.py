@@ -8,11 +8,14 @@ from dataclasses import asdict
 from threading import Event
 from typing import Any
 
-from chalicelib.contract.records import EpochMetrics
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.contract.records import EpochMetrics, Session
 from chalicelib.contract.states import Phase
 
 from .clock import timestamp, unix_after
-from .figures import EpochFigures
+from .figures import EpochFigures, NullSink
+from .patience import is_passing, patiently
 from .sessions import SessionRepository
 
 _LOG = logging.getLogger(__name__)
@@ -36,6 +39,20 @@ class StopRequestedError(Exception):
     """The user stopped the session before there was anything to keep."""
 
 
+class SilentSink(NullSink):
+    """Of a process that another one writes for."""
+
+    def go_on(self, session: Session) -> None: ...
+
+    def begin_anew(self) -> None: ...
+
+    def enter(self, phase: Phase) -> None: ...
+
+    def on_download(self, done: float) -> None: ...
+
+    def tick(self, done: float) -> None: ...
+
+
 class SessionSink:
     """The engine's sink, and the other phases' too.
 
@@ -51,39 +68,52 @@ class SessionSink:
         self._phase, self._phase_start = Phase.PREPARING, clock()
         self._last_update = float("-inf")
         self._metrics: dict[str, Any] = {}
-        self._training_done = 0.0
+        self._training_done = self._first_done = 0.0
+        self._reached, self._has_kept = 0.0, False
 
     @property
     def stop_requested(self) -> bool:
         return self._stop.is_set()
 
+    def go_on(self, session: Session) -> None:
+        """Continues what an earlier attempt has shown, and has kept: progress never falls, metrics stay."""
+        self._reached, self._metrics = session.progress, dict(session.metrics or {})
+        self._has_kept = True
+
+    def begin_anew(self) -> None:
+        """Takes back what an earlier attempt has shown: nothing of it is left to go on from."""
+        patiently(lambda: self._sessions.update({"Progress": 0}, remove=("Metrics",)))
+
     def enter(self, phase: Phase) -> None:
         """Begins a phase, at once and whatever the interval."""
         self._phase, self._phase_start = phase, self._clock()
         _LOG.info("%s", phase)
-        self._write(0.0)
+        patiently(lambda: self._write(0.0))
 
-    def on_progress(self, done: float) -> None:
-        """The share of the present phase that is done, 0 to 1.
+    def on_download(self, done: float) -> None:
+        """The share of the images that are there; the first call begins the phase.
 
         Raises:
-            StopRequestedError: the user wants to stop.
+            StopRequestedError: the user wants to stop, and there is nothing to keep.
         """
+        if self._phase is not Phase.DOWNLOADING:
+            self.enter(Phase.DOWNLOADING)
         self.tick(done)
-        if self.stop_requested:
+        if self.stop_requested and not self._has_kept:
             raise StopRequestedError
 
     def tick(self, done: float) -> None:
-        """The same, where it is too late to stop."""
+        """The share of the present phase that is done, 0 to 1."""
         if self._due():
-            self._write(done)
+            self._write_live(done)
 
     def on_step(self, done: float, images_per_second: float) -> None:
         """See `figures.MetricsSink`."""
+        self._first_done = self._first_done or done
         self._training_done = done
         if self._due():
             live = {**self._metrics, "imagesPerSecond": round(images_per_second, 1)}
-            self._write(done, Metrics=live, EtaSeconds=self._eta())
+            self._write_live(done, Metrics=live, EtaSeconds=self._eta())
 
     def on_epoch(self, figures: EpochFigures) -> None:
         """See `figures.MetricsSink`: the epoch's item and the session, in one transaction."""
@@ -95,24 +125,35 @@ class SessionSink:
         )
         self._metrics = metrics.to_json()
         _LOG.info("%s", json.dumps(self._metrics))
-        progress = _values(Phase.TRAINING, self._training_done)
-        self._sessions.add_epoch(metrics, progress | {"Metrics": self._metrics, "EtaSeconds": self._eta()})
+        values = self._progress(self._training_done) | {"Metrics": self._metrics, "EtaSeconds": self._eta()}
+        patiently(lambda: self._sessions.add_epoch(metrics, values))
+        self._has_kept = True
 
     def _due(self) -> bool:
         return self._clock() - self._last_update >= INTERVAL_SECONDS
 
     def _write(self, done: float, **values: Any) -> None:
-        session = self._sessions.update(_values(self._phase, done) | values)
+        session = self._sessions.update(self._progress(done) | values)
         self._last_update = self._clock()
         if session.stop_requested_at:
             self._stop.set()
 
+    def _write_live(self, done: float, **values: Any) -> None:
+        try:
+            self._write(done, **values)
+        except (BotoCoreError, ClientError) as error:
+            if not is_passing(error):
+                raise
+            self._last_update = self._clock()
+            _LOG.warning("a live update was left out: %s", error)
+
+    def _progress(self, done: float) -> dict[str, Any]:
+        start, end = SPANS[self._phase]
+        self._reached = max(self._reached, round(start + (end - start) * done, 1))
+        return {"Phase": self._phase, "Progress": self._reached}
+
     def _eta(self) -> int:
         """Seconds to the end of the run, at the speed of training so far."""
         seconds, done = self._clock() - self._phase_start, self._training_done
-        return round(seconds * (1 - done) / max(done, 1e-9)) + _TAIL_SECONDS
-
-
-def _values(phase: Phase, done: float) -> dict[str, Any]:
-    start, end = SPANS[phase]
-    return {"Phase": phase, "Progress": round(start + (end - start) * done, 1)}
+        share = max(done - self._first_done, 1e-9) if done > self._first_done else max(done, 1e-9)
+        return round(seconds * (1 - done) / share) + _TAIL_SECONDS

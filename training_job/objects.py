@@ -4,9 +4,12 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import obstore
 from botocore.exceptions import HTTPClientError, IncompleteReadError, ResponseStreamingError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
 
-from chalicelib.contract.errors import TrainingError
+from chalicelib.contract.errors import TrainingError, UnavailableError
 from chalicelib.contract.objects import image_key
 
 _LOG = logging.getLogger(__name__)
@@ -44,21 +47,32 @@ class ObjectStore:
 class ImageObjects:
     """The bytes of a project's images. Safe to use from many threads."""
 
-    objects: ObjectStore
+    bucket: S3Store
     project_id: str
 
     def get(self, image_id: str) -> bytes:
-        """An image's bytes.
+        """An image's bytes. Network errors, throttling and errors of the server are tried again.
 
         Raises:
-            TrainingError: `missing-object`.
+            TrainingError: `missing-object`, `access-denied`.
+            UnavailableError: S3 gave no answer for minutes.
         """
         key = image_key(self.project_id, image_id)
-        body = self.objects.find(key)
-        if body is None:
+        try:
+            return obstore.get(self.bucket, key).bytes().to_bytes()
+        except FileNotFoundError as error:
             raise TrainingError(
                 f"The object {key} is not in the bucket: the image was deleted after its data set was "
                 "made. Start again on the present data.",
                 code="missing-object",
-            )
-        return body
+            ) from error
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise TrainingError(
+                f"The job may not read the object {key}. Allow its role s3:GetObject and s3:ListBucket on "
+                "the bucket, then start again.",
+                code="access-denied",
+            ) from error
+        except BaseError as error:
+            raise UnavailableError(
+                f"S3 didn't give the object {key}: {str(error).splitlines()[0]}"
+            ) from error

@@ -1,35 +1,48 @@
 """Optimizer, learning rate schedule and loss, as a configuration names them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import cos, pi
-from typing import Any
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from chalicelib.contract.config import TrainingConfig
 
 from .config import given
-from .model import Classifier
 
 # One-cycle starts at 1/25 of the peak and ends at 1/10,000 of that (Smith and Topin, 2018,
 # arXiv:1708.07120, with torch's default divisors).
 _START, _END = 1 / 25, 1 / 25e4
 
 
-def make_optimizer(model: Classifier, config: TrainingConfig) -> Optimizer:
-    """AdamW or SGD over the trainable parameters, the head's and the body's at their own rates."""
+class Parted(Protocol):
+    """A model whose head learns at another rate than the body below it."""
+
+    def head_parameters(self) -> list[nn.Parameter]: ...
+
+    def body_parameters(self) -> list[nn.Parameter]: ...
+
+
+def make_optimizer(model: Parted, config: TrainingConfig) -> Optimizer:
+    """AdamW or SGD over the trainable parameters, the head's and the body's at their own rates.
+
+    Args:
+        model: on its device already.
+        config: resolved.
+    """
     rate, decay = given(config.learning_rate), given(config.weight_decay)
-    body_rate = rate * given(config.backbone_rate)
-    groups = [
-        *_groups(model.head.parameters(), rate, decay),
-        *_groups(model.body_parameters(), body_rate, decay),
-    ]
+    head, body = model.head_parameters(), model.body_parameters()
+    groups = [*_groups(head, rate, decay), *_groups(body, rate * given(config.backbone_rate), decay)]
+    fused = head[0].is_cuda  # on a CPU it gains nothing
     if config.optimizer == "sgd":
-        return SGD(groups, lr=rate, momentum=config.momentum, nesterov=config.momentum > 0)
-    return AdamW(groups, lr=rate)
+        nesterov = config.momentum > 0
+        return SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
+    return AdamW(groups, lr=rate, fused=fused)
 
 
 def _groups(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:
@@ -73,20 +86,43 @@ def _anneal(start: float, end: float, share: float) -> float:
 
 
 def class_weights(labels: Tensor, num_classes: int) -> Tensor:
-    """float32 (num_classes): images a class should have over those it has; 1 where it has none."""
-    counts = labels.bincount(minlength=num_classes).clamp(min=1)
-    return (len(labels) / (num_classes * counts)).float()
+    """float32 (num_classes): the inverse of a class's share, 1 on average over `labels`; 1 if it has none."""
+    counts = labels.bincount(minlength=num_classes)
+    balanced = len(labels) / ((counts > 0).sum() * counts)
+    return torch.where(counts > 0, balanced, 1.0).float()
 
 
-def make_criterion(config: TrainingConfig, labels: Tensor, num_classes: int) -> nn.CrossEntropyLoss:
-    """The loss that is trained on. Validation is measured with plain cross-entropy."""
-    weights = class_weights(labels, num_classes) if config.class_weights == "balanced" else None
-    return nn.CrossEntropyLoss(weight=weights, label_smoothing=config.label_smoothing)
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The loss that is trained on, image by image. Validation is measured with plain cross-entropy.
 
+    Attributes:
+        weights: of the classes, float32 (classes), on the device of the logits; see `class_weights`.
+    """
 
-def mixed_loss(
-    criterion: nn.Module, logits: Tensor, labels: Tensor, partners: Tensor, share: float
-) -> Tensor:
-    """The loss against both labels of a mixed image, by their shares; `share` 1 is the plain loss."""
-    loss: Tensor = criterion(logits, labels)
-    return loss if share == 1 else torch.lerp(criterion(logits, partners), loss, share)
+    smoothing: float
+    weights: Tensor | None
+
+    @classmethod
+    def of(cls, config: TrainingConfig, labels: Tensor, num_classes: int, device: torch.device) -> Self:
+        """As configured; `labels` are those of the training split."""
+        balanced = config.class_weights == "balanced"
+        return cls(
+            config.label_smoothing, class_weights(labels, num_classes).to(device) if balanced else None
+        )
+
+    def __call__(self, logits: Tensor, labels: Tensor, partners: Tensor, share: float) -> Tensor:
+        """Cross-entropy in nats, float32 (B): against both labels of a mixed image, by their shares.
+
+        Args:
+            logits: (P, classes), of which the first B count: those that have a label.
+            labels: int64 (B).
+            partners: int64 (B), the labels that were mixed in.
+            share: of `labels`; 1 where nothing was mixed.
+        """
+        own = logits[: len(labels)].float()
+        losses = self._against(own, labels)
+        return losses if share == 1 else torch.lerp(self._against(own, partners), losses, share)
+
+    def _against(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(logits, labels, self.weights, reduction="none", label_smoothing=self.smoothing)

@@ -1,52 +1,35 @@
-"""What a run leaves behind: figures, model details, and files in the bucket."""
+"""What a run leaves behind: its files, and the results document that names them."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
 
-import torch
-import torchinfo
-import torchvision  # type: ignore[import-untyped]
-from torch import Tensor
-
-from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.objects import RESULTS, session_key
-from chalicelib.contract.results import (
-    Artifact,
-    ConfusionMatrix,
-    DataWarning,
-    HeldOut,
-    ModelDetails,
-    Results,
-    to_json,
-)
+from chalicelib.contract.results import Artifact, Results, to_json
 
-from .artifacts import describe, to_json_bytes, to_onnx, to_safetensors
+from .artifacts import exports_of, onnx_difference, save_safetensors, to_json_bytes
+from .card import model_card
 from .config import given
-from .engine import Ending, Fit
-from .evaluate import accuracy_of, class_figures, confusion_matrix, loss_of, mistakes
-from .manifest import Manifest
-from .model import Classifier
+from .engine import Ending
+from .environment import environment
+from .memory import return_freed
 from .objects import ObjectStore
-from .split import Split, split_warnings
+from .outcome import Outcome, make_results
 
-_ENDING_WARNINGS = {
-    Ending.STOPPED: ("stopped", "Training was stopped after {} epochs."),
-    Ending.EARLY: ("ended-early", "Training ended early after {} epochs without further improvement."),
-    Ending.RUNTIME: ("max-runtime", "Training ended after {} epochs, as maxRuntimeMinutes had passed."),
-}
+_JSON, _PNG, _BINARY = "application/json", "image/png", "application/octet-stream"
+_TEXT, _MARKDOWN = "text/plain; charset=utf-8", "text/markdown; charset=utf-8"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """A finished training: what was trained, on what, and how it went."""
+class Reports(Protocol):
+    """Where a run leaves its files. Each `put` returns the key that the file can be found by."""
 
-    config: TrainingConfig
-    manifest: Manifest
-    split: Split
-    model: Classifier
-    fit: Fit
-    test: HeldOut | None
+    def put(self, name: str, body: bytes, content_type: str) -> str: ...
+
+    def put_file(self, name: str, path: Path, content_type: str) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,92 +50,105 @@ class ReportStore:
         self.objects.put(key, body, content_type)
         return key
 
-    def put_artifact(self, kind: str, name: str, body: bytes, content_type: str) -> Artifact:
-        key = self.put(f"artifacts/{name}", body, content_type)
-        return Artifact(format=kind, key=key, sha256=hashlib.sha256(body).hexdigest(), size_bytes=len(body))
+    def put_file(self, name: str, path: Path, content_type: str) -> str:
+        """In parts where it is large: only some of them are in memory at a time."""
+        key = self.key(name)
+        self.objects.s3.upload_file(
+            str(path), self.objects.bucket, key, ExtraArgs={"ContentType": content_type}
+        )
+        return key
 
 
-def publish(run: Run, logits: Tensor, labels: Tensor, store: ReportStore) -> str:
-    """Stores the artifacts, then the results, which name them.
+@dataclass(frozen=True, slots=True)
+class _File:
+    format: str
+    path: Path
+    content_type: str
+
+
+def store_report(outcome: Outcome, reports: Reports, variables: Mapping[str, str] = os.environ) -> str:
+    """Stores the artifacts, then the results, which name them. Leaves the model on the CPU.
 
     Args:
-        logits: float32 (N, classes) of the validation split.
-        labels: int64 (N).
+        variables: of the process; see `environment.environment`.
 
     Returns:
         The key of the results.
     """
-    artifacts = _artifacts(run, store)
-    results = make_results(run, logits, labels, artifacts)
-    return store.put(RESULTS, to_json_bytes(to_json(results)), "application/json")
+    outcome.setup.model.cpu().eval()
+    return_freed()  # to export takes much as well: the two would add up
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        files, results = _write_model(outcome, folder)
+        files += _write_account(outcome, folder, variables)
+        files += _write_plots(outcome, folder)
+        results = replace(results, artifacts=[_store(file, reports) for file in files])
+        card = _write(folder, "card", "README.md", model_card(outcome, results).encode(), _MARKDOWN)
+        results = replace(results, artifacts=[*results.artifacts, _store(card, reports)])
+    return reports.put(RESULTS, to_json_bytes(to_json(results)), _JSON)
 
 
-def _artifacts(run: Run, store: ReportStore) -> list[Artifact]:
-    model, config, class_names = run.model, run.config, run.manifest.class_names
-    description = describe(given(config.architecture), class_names, config, run.manifest.dataset_hash)
-    labels = "".join(f"{name}\n" for name in class_names).encode()
-    binary = "application/octet-stream"
+def _store(file: _File, reports: Reports) -> Artifact:
+    with file.path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    key = reports.put_file(f"artifacts/{file.path.name}", file.path, file.content_type)
+    return Artifact(format=file.format, key=key, sha256=digest, size_bytes=file.path.stat().st_size)
+
+
+def _write(folder: Path, kind: str, name: str, body: bytes, content_type: str) -> _File:
+    (folder / name).write_bytes(body)
+    return _File(kind, folder / name, content_type)
+
+
+def _write_model(outcome: Outcome, folder: Path) -> tuple[list[_File], Results]:
+    model, config, class_names = outcome.setup.model, outcome.config, outcome.manifest.class_names
+    exports, side = exports_of(given(config.architecture)), given(config.image_size)
+    weights, onnx = folder / "model.safetensors", folder / "model.onnx"
+    save_safetensors(model, weights)
+    exports.save_onnx(model, side, onnx)
+    difference = onnx_difference(
+        lambda images: exports.outputs(model, images),
+        onnx,
+        outcome.setup.val_images,
+        exports.batch_sizes(model),
+    )
+    about = exports.describe(given(config.architecture), class_names, config, outcome.manifest.dataset_hash)
+    names = "".join(f"{name}\n" for name in class_names)
+    files = [
+        _File("safetensors", weights, _BINARY),
+        _File("onnx", onnx, _BINARY),
+        _write(folder, "config", "model.json", to_json_bytes(about), _JSON),
+        _write(folder, "labels", "labels.txt", names.encode(), _TEXT),
+    ]
+    return files, make_results(outcome, size_bytes=weights.stat().st_size, onnx_difference=difference)
+
+
+def _write_account(outcome: Outcome, folder: Path, variables: Mapping[str, str]) -> list[_File]:
+    described = environment(outcome.device, variables)
+    ended_at_will = outcome.fit.ending in (Ending.STOPPED, Ending.RUNTIME)
+    run = {
+        "datasetHash": outcome.manifest.dataset_hash,
+        "config": outcome.config.to_json(),
+        "stoppedAfter": outcome.fit.epochs_trained if ended_at_will else None,
+        "devices": outcome.devices,
+        "device": outcome.device.type,
+        "threads": described["threads"],
+    }
     return [
-        store.put_artifact("safetensors", "model.safetensors", to_safetensors(model), binary),
-        store.put_artifact("onnx", "model.onnx", to_onnx(model, given(config.image_size)), binary),
-        store.put_artifact("config", "model.json", to_json_bytes(description), "application/json"),
-        store.put_artifact("labels", "labels.txt", labels, "text/plain; charset=utf-8"),
+        _write(folder, "environment", "environment.json", to_json_bytes(described, indent=1), _JSON),
+        _write(folder, "run", "run.json", to_json_bytes(run, indent=1), _JSON),
     ]
 
 
-def make_results(run: Run, logits: Tensor, labels: Tensor, artifacts: list[Artifact]) -> Results:
-    """The results document; see `publish` for the tensors."""
-    class_names = run.manifest.class_names
-    predicted = logits.argmax(1)
-    matrix = confusion_matrix(predicted, labels, len(class_names))
-    return Results(
-        accuracy=accuracy_of(logits, labels),
-        loss=loss_of(logits, labels),
-        test=run.test,
-        confusion_matrix=ConfusionMatrix(classes=class_names, matrix=matrix.tolist()),
-        per_class=class_figures(predicted, labels, class_names),
-        misclassified=mistakes(logits, labels, run.split.val, class_names),
-        model_details=_model_details(run, class_names, artifacts[0].size_bytes),
-        artifacts=artifacts,
-        warnings=_warnings(run, matrix, class_names),
-    )
+def _write_plots(outcome: Outcome, folder: Path) -> list[_File]:
+    from . import plots  # a second to import, at the end alone
 
-
-def _model_details(run: Run, class_names: list[str], size_bytes: int) -> ModelDetails:
-    side = given(run.config.image_size)
-    input_size = [3, side, side]
-    return ModelDetails(
-        architecture=given(run.config.architecture),
-        parameters=sum(parameter.numel() for parameter in run.model.parameters()),
-        size_bytes=size_bytes,
-        input_size=input_size,
-        classes=class_names,
-        summary=_summary(run.model, input_size),
-        framework=f"torch {torch.__version__}, torchvision {torchvision.__version__}",
-        dataset_hash=run.manifest.dataset_hash,
-        pretrained=run.config.pretrained,
-        train_images=len(run.split.train),
-        val_images=len(run.split.val),
-        epochs_trained=run.fit.epochs_trained,
-        best_epoch=run.fit.best_epoch,
-    )
-
-
-def _summary(model: Classifier, input_size: list[int]) -> str:
-    columns = ("output_size", "num_params")
-    return str(torchinfo.summary(model, input_size=(1, *input_size), col_names=columns, depth=3, verbose=0))
-
-
-def _warnings(run: Run, matrix: Tensor, class_names: Sequence[str]) -> list[DataWarning]:
-    warnings = split_warnings(run.split)
-    if run.fit.ending in _ENDING_WARNINGS:
-        code, words = _ENDING_WARNINGS[run.fit.ending]
-        epochs = run.fit.epochs_trained
-        warnings.append(DataWarning(code=code, message=words.format(epochs), count=epochs, examples=[]))
-    silent = [name for name, count in zip(class_names, matrix.sum(0).tolist(), strict=True) if not count]
-    if silent:
-        words = f"{len(silent)} classes were never predicted on the validation split."
-        warnings.append(
-            DataWarning(code="never-predicted", message=words, count=len(silent), examples=silent[:10])
-        )
-    return warnings
+    judgement, setup = outcome.judgement, outcome.setup
+    figures = {"confusion-matrix": plots.confusion(judgement.confusion_matrix)}
+    if outcome.fit.history:
+        figures["curves"] = plots.curves(outcome.fit.history)
+    if judgement.misclassified:
+        figures["mistakes"] = plots.worst(judgement.misclassified, setup.split.val, setup.val_images)
+    for kind, figure in figures.items():
+        plots.save(figure, folder / f"{kind}.png")
+    return [_File(kind, folder / f"{kind}.png", _PNG) for kind in figures]

@@ -19,9 +19,14 @@ from chalicelib.contract.states import Phase, Status, origins
 from chalicelib.contract.tables import METRICS, SESSIONS
 
 from .clock import timestamp
+from .patience import patiently
 
 _OWNED = "#Status = :running AND #Generation = :generation AND #Attempt = :attempt"
-# The last alternative makes the claim idempotent: botocore repeats a call whose answer was lost.
+# The last alternative of each makes it idempotent: a call whose answer was lost is sent again.
+_ENDABLE = (
+    f"({_OWNED}) OR (#Status = :newStatus AND #Generation = :generation AND #Attempt = :attempt"
+    " AND #EndTime = :newEndTime)"
+)
 _CLAIMABLE = (
     "#Status IN ({}) AND #Generation = :generation"
     " AND (#Attempt < :attempt OR (#Attempt = :attempt AND #HeartbeatAt = :now))"
@@ -45,10 +50,11 @@ class SessionRepository:
         return from_item(Session, response["Item"])
 
     def claim(self) -> Session:
-        """Makes the session this attempt's own.
+        """Makes the session this attempt's own; tried for long.
 
         Raises:
             LostClaimError: it is over, or a later attempt has it.
+            UnavailableError: see `patience.patiently`, as with `end`.
         """
         now, states = timestamp(), origins(Status.RUNNING)
         markers = {f":origin{index}": marshal_value(state) for index, state in enumerate(states)}
@@ -57,15 +63,13 @@ class SessionRepository:
             "Attempt": self.attempt,
             "HeartbeatAt": now,
             "Phase": Phase.PREPARING,
-            "Progress": 0,
         }
-        # What an earlier attempt had reached is no figure of this one.
         request = self._update(
-            values, remove=("Metrics", "EtaSeconds"), condition=_CLAIMABLE.format(", ".join(markers))
+            values, remove=("EtaSeconds",), condition=_CLAIMABLE.format(", ".join(markers))
         )
         request["ExpressionAttributeValues"] |= markers | {":now": marshal_value(now)}
         del request["ExpressionAttributeValues"][":running"]
-        return self._send(request)
+        return patiently(lambda: self._send(request))
 
     def update(self, values: Mapping[str, Any], *, remove: Sequence[str] = ()) -> Session:
         """Sets attributes and the heartbeat; the answer is the whole row as it then is.
@@ -87,8 +91,17 @@ class SessionRepository:
         self._transact([{"Put": put}, {"Update": update}])
 
     def end(self, status: Status, values: Mapping[str, Any]) -> None:
-        """Moves the session to a terminal state, out of the index of the active ones."""
-        self.update({"Status": status, "EndTime": timestamp(), **values}, remove=("Active", "EtaSeconds"))
+        """Moves the session to a terminal state, out of the index of the active ones; tried for long.
+
+        Nobody goes on from its checkpoint any more.
+
+        Raises:
+            LostClaimError: this attempt no longer owns the session.
+        """
+        now = timestamp()
+        final = {"Status": status, "EndTime": now, "HeartbeatAt": now, **values}
+        request = self._update(final, condition=_ENDABLE, remove=("Active", "EtaSeconds", "Checkpoint"))
+        patiently(lambda: self._send(request))
 
     def fail(self, failure: Failure) -> None:
         self.end(Status.FAILED, {"FailureReason": failure.to_json()})

@@ -31,11 +31,13 @@ class Step:
             batch: the sum over all processes is the batch's mean. With its graph.
         hits: int64 (), images whose class was right; None where that means nothing.
         images: this process's, of the batch.
+        total: images of the whole batch; None where this process has them all.
     """
 
     loss: Tensor
     hits: Tensor | None
     images: int
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Judgement:
 
 class Task(Protocol):
     """Classification or detection: the loss of a batch, and the judgement of a model."""
+
+    @property
+    def clip(self) -> float | None:
+        """The largest norm of the gradients; larger ones are scaled down to it. None leaves them alone."""
 
     def begin(self, model: nn.Module, on_batch: Progress) -> Scores | None:
         """Fits what needs no gradient descent: the head of a pretrained backbone. This is epoch 0.
@@ -87,8 +93,12 @@ class Task(Protocol):
 class Source(Protocol):
     """Batches to train on: this process's part of each global batch."""
 
-    device: torch.device
-    images: int  # of the whole training split
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def images(self) -> int:
+        """Of the whole training split."""
 
     def __len__(self) -> int:
         """Steps an epoch, alike in all processes."""
@@ -115,6 +125,7 @@ class Setup:
 
     Attributes:
         split: without the images that couldn't be decoded.
+        val_images: uint8 (N, side, side, 3), RGB: the cached pictures of `split.val`, in its order.
         warnings: what was found about the data.
     """
 
@@ -122,5 +133,6 @@ class Setup:
     task: Task
     source: Source
     split: Split
+    val_images: Tensor
     cache: CacheFigures
     warnings: list[DataWarning] = field(default_factory=list)

@@ -1,21 +1,25 @@
 """`python -m training_job` as a real process, against the stack of infra/template.yaml."""
 
+import errno
 import hashlib
 import json
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from training_project import ENDLESS, NOW, TINY, Project, project_in
+from botocore.exceptions import EndpointConnectionError
+from training_project import ENDLESS, NOW, TINY, Project, has_epochs, project_in
 
+import training_job.run
+from chalicelib.contract.errors import LostClaimError, TrainingError, UnavailableError
 from chalicelib.contract.manifest import pack
 from chalicelib.contract.objects import image_key, version_key
 from chalicelib.contract.states import Phase, Status
-from chalicelib.contract.tables import ACTIVE
 from infra.local.aws import EmbeddedAws
-from training_job.__main__ import claim_and_train
+from training_job.engine import Fit, fit
+from training_job.sessions import SessionRepository
 
 
 @pytest.fixture
@@ -49,11 +53,13 @@ def test_completed_run(project: Project) -> None:
     assert (results["accuracy"], results["loss"]) == pytest.approx((best.val_accuracy, best.val_loss))
     assert "MobileNetV3" in details["summary"]
     assert any("single" in warning["examples"] for warning in results["warnings"])
-    assert [each["format"] for each in results["artifacts"]] == ["safetensors", "onnx", "config", "labels"]
+    bodies = {each["format"]: project.object(each["key"]) for each in results["artifacts"]}
+    assert bodies.keys() >= {"safetensors", "onnx", "config", "labels", "card", "environment", "run"}
     for artifact in results["artifacts"]:
-        body = project.object(artifact["key"])
+        body = bodies[artifact["format"]]
         assert (hashlib.sha256(body).hexdigest(), len(body)) == (artifact["sha256"], artifact["sizeBytes"])
-    assert body.decode().split() == details["classes"]
+    assert bodies["labels"].decode().split() == details["classes"]
+    assert (session.checkpoint, project.checkpoints) == (None, [])
 
 
 def test_given_splits_are_kept_to(project: Project) -> None:
@@ -61,7 +67,7 @@ def test_given_splits_are_kept_to(project: Project) -> None:
     for split, count in (("train", 3), (None, 4), ("val", 2), ("test", 5)):
         project.add_images(count, split=split)
     project.add_session()
-    assert project.run() == 0
+    assert project.train() == 0
     results = json.loads(project.object(project.session.results_key or ""))
     details = results["modelDetails"]
     assert (details["trainImages"], details["valImages"]) == (14, 4)
@@ -75,10 +81,8 @@ def test_stop_keeps_what_was_learnt(project: Project) -> None:
     """A stop in the middle of a run ends it as stopped, with results of the best weights so far."""
     project.add_images()
     project.add_session(ENDLESS)
-    process = project.start()
-    project.until(lambda session: (session.metrics or {}).get("epoch"))
-    project.set(StopRequestedAt=NOW)
-    assert process.wait(60) == 0
+    project.stop_when(has_epochs(1))
+    assert project.train() == 0
     session = project.session
     assert (session.status, session.active) == (Status.STOPPED, None)
     results = json.loads(project.object(session.results_key or ""))
@@ -91,7 +95,7 @@ def test_stop_and_terminate(project: Project) -> None:
     project.add_images()
     project.add_session(ENDLESS)
     process = project.start()
-    project.until(lambda session: (session.metrics or {}).get("epoch"))
+    project.until(has_epochs(1))
     project.set(StopRequestedAt=NOW)
     process.terminate()
     assert process.wait(60) == 0
@@ -103,35 +107,17 @@ def test_stop_before_training_leaves_no_results(project: Project) -> None:
     """A stop that was asked for before the first epoch ends the run with nothing to collect."""
     project.add_images()
     project.add_session(stop_requested_at=NOW)
-    assert claim_and_train(project.job(), 0.0) == 0
+    assert project.train() == 0
     assert (project.session.status, project.session.results_key) == (Status.STOPPED, None)
     assert project.history == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_next_attempt_goes_on_after_a_process_ended(project: Project, number: int, code: int) -> None:
-    """A reclaimed or killed process changes nothing more; the next attempt trains on the same data."""
-    project.add_images()
-    project.add_session(ENDLESS)
-    process = project.start()
-    project.until(lambda session: (session.metrics or {}).get("epoch"))
-    process.send_signal(number)
-    assert process.wait(30) == code
-    assert (project.session.status, project.session.active) == (Status.RUNNING, ACTIVE)
-
-    project.set(Config=TINY.resolved().to_json())
-    assert project.run(attempt=2) == 0
-    assert (project.session.status, project.session.attempt) == (Status.COMPLETED, 2)
-    details = json.loads(project.object(project.session.results_key or ""))["modelDetails"]
-    assert details["datasetHash"] == project.session.dataset_hash
-
-
 def test_replaced_attempt_ends_without_a_trace(project: Project) -> None:
-    """Once a second attempt has claimed the session, the first writes nothing more and ends by itself."""
+    """Once a second attempt has the session, the first writes nothing more, and ends with 0: not retried."""
     project.add_images()
     project.add_session(ENDLESS)
     process = project.start()
-    project.until(lambda session: (session.metrics or {}).get("epoch"))
+    project.until(has_epochs(1))
     project.repository(attempt=2).claim()
     claimed, epochs = project.session, len(project.history)
     assert process.wait(60) == 0
@@ -140,21 +126,114 @@ def test_replaced_attempt_ends_without_a_trace(project: Project) -> None:
 
 
 def test_second_job_of_a_session_leaves_it_alone(project: Project) -> None:
-    """A process whose claim is refused ends with 0, which Batch doesn't retry, and writes nothing."""
+    """An attempt whose claim is refused writes nothing."""
     project.add_session(attempt=1, status=Status.RUNNING)
     before = project.session
-    assert project.run() == 0
+    with pytest.raises(LostClaimError):
+        project.train()
     assert project.session == before
 
 
-def test_missing_weights_fail_the_run(project: Project) -> None:
+def test_missing_weights_fail_the_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking for weights that the container doesn't have fails, and never trains from scratch."""
+    monkeypatch.setenv("TORCH_HOME", str(project.folder))
     project.add_session(replace(TINY, pretrained=True, architecture="resnet18"))
-    assert project.run() == 1
+    assert project.train() == 1
     session = project.session
     assert (session.status, session.progress, project.history) == (Status.FAILED, 0, [])
     assert (session.failure_reason or {})["code"] == "weights-missing"
     assert "pretrained=false" in (session.failure_reason or {})["message"]
+
+
+def _fails_above(largest: int, sizes: list[int]) -> Callable[..., Fit]:
+    """The engine, on a machine on which batches of more than `largest` don't fit."""
+
+    def fit_if_it_fits(*arguments: Any, **options: Any) -> Fit:
+        sizes.append(arguments[3].batch_size)
+        if sizes[-1] > largest:
+            raise TrainingError("The memory is too small.", code="out-of-memory")
+        return fit(*arguments, **options)
+
+    return fit_if_it_fits
+
+
+def test_full_memory_halves_the_batch_size_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of memory, the run is tried again with half the batch size, and the results say so."""
+    sizes: list[int] = []
+    monkeypatch.setattr(training_job.run, "fit", _fails_above(8, sizes))
+    project.add_images()
+    project.add_session()
+    assert project.train() == 0
+    assert sizes == [16, 8]
+    results = json.loads(project.object(project.session.results_key or ""))
+    assert results["run"]["batchSize"] == 8
+    [warning] = [each for each in results["warnings"] if each["code"] == "batch-size-halved"]
+    assert "8" in warning["message"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "tried", "advice"),
+    [({}, [16, 8], "batchSize to 4"), ({"auto_batch_size": False}, [16], "batchSize to 8")],
+)
+def test_full_memory_names_the_batch_size_to_try(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: dict[str, Any],
+    tried: list[int],
+    advice: str,
+) -> None:
+    """Where half of it doesn't fit either, or isn't allowed, the run fails and says what may."""
+    sizes: list[int] = []
+    monkeypatch.setattr(training_job.run, "fit", _fails_above(2, sizes))
+    project.add_images()
+    project.add_session(replace(TINY, **parameters))
+    assert project.train() == 1
+    assert sizes == tried
+    assert (project.session.failure_reason or {})["code"] == "out-of-memory"
+    assert advice in (project.session.failure_reason or {})["message"]
+
+
+def test_full_disk_fails_the_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the disk fills up, the session says so, and the attempt isn't repeated."""
+
+    def fill_the_disk(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(training_job.run, "store_report", fill_the_disk)
+    project.add_images()
+    project.add_session()
+    assert project.train() == 1
+    assert (project.session.failure_reason or {})["code"] == "disk-full"
+
+
+def test_unreachable_aws_leaves_the_session_to_the_next_attempt(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With AWS out of reach the process ends with 75, which Batch tries again, and nothing has failed."""
+
+    def time_out(*_: Any, **__: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="x")
+
+    monkeypatch.setattr(training_job.run, "store_report", time_out)
+    project.add_images()
+    project.add_session()
+    assert project.train() == 75
+    assert project.session.status is Status.RUNNING
+    assert project.checkpoints
+
+
+def test_reason_that_cannot_be_written_is_left_to_the_next_attempt(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With AWS out of reach when the run has failed the process ends with 75: the reason isn't lost."""
+
+    def time_out(*_: Any) -> None:
+        raise UnavailableError("AWS didn't answer")
+
+    monkeypatch.setattr(SessionRepository, "fail", time_out)
+    project.add_session()
+    assert project.train() == 75
+    assert project.session.status is Status.RUNNING
 
 
 def _no_images(project: Project) -> None:
@@ -213,7 +292,7 @@ def test_failed_run_says_why(
 ) -> None:
     """What can't be trained ends as failed, with a code, a sentence, and an exit code that isn't retried."""
     arrange(project)
-    assert claim_and_train(project.job(), 0.0) == 1
+    assert project.train() == 1
     session = project.session
     assert (session.status, session.active) == (Status.FAILED, None)
     assert (session.failure_reason or {})["code"] == code

@@ -1,12 +1,13 @@
 """What an attempt may write to its session, and what it may no longer write."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from training_project import Project, project_in
+from botocore.exceptions import ClientError, EndpointConnectionError
+from training_project import NOW, Project, project_in
 
 from chalicelib.contract.errors import LostClaimError
 from chalicelib.contract.records import Failure
@@ -53,19 +54,44 @@ def test_fence_holds_for_every_write(project: Project) -> None:
     assert (project.session.progress, len(project.history)) == (50, 1)
 
 
-def test_repeated_claim_is_the_same_claim(project: Project) -> None:
-    """A claim whose answer was lost, and that botocore sends again, still succeeds."""
+@dataclass
+class Deaf:
+    """DynamoDB, of whose answers every other one is lost."""
+
+    dynamodb: Any
+    calls: int = 0
+
+    def update_item(self, **request: Any) -> Any:
+        answer = self.dynamodb.update_item(**request)
+        self.calls += 1
+        if self.calls % 2:
+            raise EndpointConnectionError(endpoint_url="x")
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dynamodb, name)
+
+
+def test_what_is_sent_again_counts_once(project: Project) -> None:
+    """A claim or an end whose answer was lost, and that is sent again, still succeeds."""
     project.add_session()
-    repository, bodies = project.repository(attempt=1), []
-
-    def send_twice(request: Any, **_: Any) -> None:
-        if not bodies:
-            bodies.append(request)
-            project.dynamodb._endpoint.http_session.send(request)
-
-    project.dynamodb.meta.events.register_first("before-send.dynamodb.UpdateItem", send_twice)
+    deaf = Deaf(project.dynamodb)
+    repository = replace(project.repository(attempt=1), dynamodb=deaf)
     assert repository.claim().attempt == 1
-    assert len(bodies) == 1
+    repository.fail(Failure(code="x", message="x"))
+    assert (project.session.status, deaf.calls) == (Status.FAILED, 4)
+
+
+def test_an_end_by_others_is_no_end_of_its_own(project: Project) -> None:
+    """A session that the sweep has ended in the same way stays as it is."""
+    project.add_session()
+    repository = project.repository(attempt=1)
+    repository.claim()
+    project.set(Status=Status.FAILED, EndTime=NOW)
+    before = project.session
+    with pytest.raises(LostClaimError):
+        repository.fail(Failure(code="x", message="x"))
+    assert project.session == before
 
 
 def test_conflicting_transaction_is_tried_again(project: Project) -> None:

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import boto3
 import numpy as np
 from PIL import Image as PilImage
 
@@ -21,12 +23,13 @@ from chalicelib.contract.attributes import from_item, marshal, to_item
 from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.ids import ulid
 from chalicelib.contract.manifest import Entry, pack
-from chalicelib.contract.objects import image_key, version_key
+from chalicelib.contract.objects import checkpoint_prefix, image_key, version_key
 from chalicelib.contract.records import EpochMetrics, Session
 from chalicelib.contract.states import Status
 from chalicelib.contract.tables import ACTIVE, METRICS, SESSIONS
 from infra.local.aws import EmbeddedAws
 from training_job.aws import Clients
+from training_job.claim import claim_and_train
 from training_job.config import JobEnvironment
 from training_job.job import Job
 from training_job.sessions import SessionRepository
@@ -42,6 +45,11 @@ TINY = TrainingConfig(
     learning_rate=2e-3,
 )
 ENDLESS = replace(TINY, epochs=1000)
+
+
+def has_epochs(count: int) -> Callable[[Session], bool]:
+    """Whether a session shows so many finished epochs."""
+    return lambda session: (session.metrics or {}).get("epoch", 0) >= count
 
 
 @dataclass
@@ -118,6 +126,13 @@ class Project:
             ExpressionAttributeValues=marshal({f":{name}": value for name, value in attributes.items()}),
         )
 
+    @property
+    def checkpoints(self) -> list[str]:
+        """The keys of those that are in the bucket."""
+        prefix = checkpoint_prefix(self.project_id, self.session_id)
+        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return [each["Key"] for each in listed.get("Contents", [])]
+
     def object(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
@@ -134,10 +149,16 @@ class Project:
             learning_rate=1, images_per_second=1, epoch_seconds=1, created_at=NOW, expires_at=1,
         )  # fmt: skip
 
-    def job(self) -> Job:
+    def job(self, attempt: int = 1) -> Job:
         """What the process would make of its environment, to be run in this one."""
-        environment = JobEnvironment.read(self.environment(attempt=1))
-        return Job.create(environment, Clients(self.dynamodb, self.s3))
+        environment = self.environment(attempt)
+        keys = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+        clients = Clients(self.dynamodb, self.s3, boto3.session.Session(*keys))
+        return Job.create(JobEnvironment.read(environment), clients)
+
+    def train(self, attempt: int = 1) -> int:
+        """Does in this process, in seconds less, what `run` does in one of its own; the exit code."""
+        return claim_and_train(self.job(attempt), time.monotonic())
 
     def environment(self, attempt: int) -> dict[str, str]:
         return self.stack.environment | {
@@ -162,12 +183,22 @@ class Project:
         return self.start(attempt).wait(120)
 
     def until(self, condition: Callable[[Session], object]) -> Session:
-        """Waits until the session's row meets a condition."""
+        """Waits until the session's row meets a condition, as long as it may."""
         deadline = time.monotonic() + 90
         while not condition(session := self.session):
+            assert not session.is_over, session.failure_reason
             assert time.monotonic() < deadline, f"still {session.status}, {session.phase}"
             time.sleep(0.1)
         return session
+
+    def stop_when(self, condition: Callable[[Session], object]) -> None:
+        """Asks to stop as soon as the session's row meets a condition, while this thread trains it."""
+
+        def ask() -> None:
+            self.until(condition)
+            self.set(StopRequestedAt=NOW)
+
+        Thread(target=ask, daemon=True).start()
 
 
 def _png(brightness: int) -> bytes:

@@ -1,21 +1,24 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
 import torch
-from tiny import make_config, make_loaders, make_model
+from tiny import make_config, make_loaders, make_model, make_work
 from torch import Tensor
 
 from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.errors import TrainingError
-from training_job.engine import Ending, Fit, _Best, fit
+from training_job.classification import ClassificationTask
+from training_job.engine import Ending, Fit, fit
 from training_job.evaluate import accuracy_of, loss_of, predict
 from training_job.figures import EpochFigures, NullSink
+from training_job.group import Group
 from training_job.memory import memory_errors
 from training_job.model import Classifier
+from training_job.trainer import Best, Trainer, pays_to_compile
 
 
 @dataclass
@@ -43,7 +46,7 @@ def run(
 ) -> tuple[Classifier, Recorder, Fit]:
     sink = sink or Recorder()
     model = make_model(config)
-    return model, sink, fit(model, *make_loaders(config), config, sink, **options)  # type: ignore[arg-type]
+    return model, sink, fit(model, *make_work(config), config, sink, **options)  # type: ignore[arg-type]
 
 
 def state(model: Classifier) -> dict[str, Tensor]:
@@ -88,7 +91,7 @@ def figures(epoch: int, val_accuracy: float, val_loss: float) -> EpochFigures:
 
 def test_loss_decides_between_equal_accuracies() -> None:
     """Among epochs of the same accuracy the one with the lowest loss is best."""
-    best = _Best()
+    best = Best()
     for each in (figures(1, 0.5, 3.0), figures(2, 0.9, 2.0), figures(3, 0.9, 1.0), figures(4, 0.8, 0.1)):
         best.offer(each, torch.nn.Linear(1, 1))
     assert (best.epoch, best.accuracy_epoch) == (3, 2)
@@ -127,7 +130,7 @@ def test_stop_keeps_the_best_weights_so_far() -> None:
 def test_stop_before_the_first_epoch_keeps_nothing() -> None:
     """A stop in the first epoch says that there is nothing to keep."""
     _, sink, result = run(make_config(), Recorder(stop=lambda _: True))
-    assert result == Fit(ending=Ending.STOPPED, epochs_trained=0, best_epoch=0)
+    assert result == Fit(ending=Ending.STOPPED, epochs_trained=0, best_epoch=0, history=[])
     assert len(sink.steps) == 1
 
 
@@ -146,7 +149,7 @@ def test_non_finite_loss_names_epoch_and_step() -> None:
     with torch.no_grad():
         model.head.weight.fill_(float("inf"))
     with pytest.raises(TrainingError, match=r"epoch 1, step 1.*learningRate") as caught:
-        fit(model, *make_loaders(config), config, NullSink())
+        fit(model, *make_work(config), config, NullSink())
     assert caught.value.code == "non-finite-loss"
 
 
@@ -185,20 +188,78 @@ _SEEDED = """
 import sys, torch; torch.set_num_threads(1)
 sys.path[:0] = {path!r}
 from test_training_engine import *
-_, sink, _ = run(make_config(architecture="mobilenet_v2", augmentation="strong", mixup=0.2, epochs=2, seed=7))
-print(*(f"{{value.hex()}}" for each in sink.epochs for value in (each.train_loss, each.val_loss)))
+print(*seeded_losses())
 """
+
+
+def seeded_losses() -> list[str]:
+    """Of a short run that draws all that there is to draw."""
+    config = make_config(architecture="mobilenet_v2", augmentation="strong", mixup=0.2, seed=7)
+    _, sink, _ = run(config)
+    return [value.hex() for each in sink.epochs for value in (each.train_loss, each.val_loss)]
 
 
 def test_same_seed_gives_the_same_losses_in_another_process() -> None:
     """Two processes with one seed have the same losses to the last bit, dropout and mixup included."""
-    script = _SEEDED.format(path=sys.path)
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
-        )
-        for _ in range(2)
-    ]
-    first, second = (output.stdout.split() for output in outputs)
-    assert len(first) == 4
-    assert first == second
+    script = [sys.executable, "-c", _SEEDED.format(path=sys.path)]
+    other = subprocess.run(script, capture_output=True, text=True, check=True, timeout=120)
+    assert other.stdout.split() == seeded_losses()
+
+
+@dataclass(frozen=True)
+class Source:
+    """As many steps as a test wants, on a device that need not be there."""
+
+    steps: int
+    device: torch.device
+    images: int = 8
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[None]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("device", "steps", "parameters", "pays"),
+    [
+        ("cuda", 1000, {}, True),
+        ("cuda", 999, {}, False),
+        ("cpu", 1000, {}, False),
+        ("cuda", 1000, {"compile": "never"}, False),
+        ("cuda", 1000, {"architecture": "ssdlite_mobilenet_v2"}, False),
+    ],
+)
+def test_compiling_is_decided_by_the_run_alone(
+    device: str, steps: int, parameters: dict[str, object], pays: bool
+) -> None:
+    """A classifier's run of 10,000 steps or more on a GPU is compiled, unless it must not."""
+    config = make_config(epochs=10, **parameters)
+    assert pays_to_compile(config, Source(steps, torch.device(device))) is pays
+
+
+def test_clipping_bounds_the_step() -> None:
+    """With a task that clips, no gradient is longer than it allows."""
+    config = make_config(
+        optimizer="sgd", momentum=0.0, weight_decay=0.0, scheduler="constant", warmup_epochs=0
+    )
+    model = make_model(config)
+    before = state(model)
+    task, source = make_work(config)
+    trainer = Trainer(model, Clipped(task, 1e-3), source, config, Group.alone())
+    trainer.start_epoch(1)
+    trainer.step(next(trainer.batches()))
+    moved = [(value - before[name]).square().sum() for name, value in model.named_parameters()]
+    assert 0 < torch.stack(moved).sum().sqrt() <= config.learning_rate * 1e-3 * 1.001
+
+
+@dataclass
+class Clipped:
+    """A task that clips."""
+
+    task: ClassificationTask
+    clip: float | None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.task, name)

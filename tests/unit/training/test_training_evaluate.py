@@ -12,6 +12,7 @@ from training_job.evaluate import (
     class_figures,
     confusion_matrix,
     held_out,
+    judge,
     loss_of,
     mistakes,
     predict,
@@ -35,9 +36,7 @@ def test_held_out_figures_by_hand() -> None:
 
 def test_class_figures_by_hand() -> None:
     """Precision, recall, F1 and support of a class that is half found, and of one that never is."""
-    first, second = class_figures(
-        torch.tensor([0, 0, 1, 1, 0, 0]), torch.tensor([0, 0, 0, 0, 1, 1]), ["a", "b"]
-    )
+    first, second = class_figures(torch.tensor([[2, 2], [2, 0]]), ["a", "b"])
     assert (first.class_, first.precision, first.recall, first.f1, first.support) == ("a", 0.5, 0.5, 0.5, 4)
     assert (second.precision, second.recall, second.f1, second.support) == (0, 0, 0, 2)
 
@@ -50,13 +49,22 @@ def test_figures_are_scikit_learns() -> None:
     matrix = confusion_matrix(predicted, labels, 4)
     np.testing.assert_array_equal(matrix, sklearn_matrix(labels, predicted))
     theirs = np.array(precision_recall_fscore_support(labels, predicted, zero_division=0))
-    ours = [
-        (each.precision, each.recall, each.f1, each.support)
-        for each in class_figures(predicted, labels, "abcd")
-    ]
+    ours = [(each.precision, each.recall, each.f1, each.support) for each in class_figures(matrix, "abcd")]
     np.testing.assert_allclose(np.array(ours).T, theirs, rtol=1e-6)
     assert loss_of(logits, labels) == pytest.approx(log_loss(labels, logits.double().softmax(1)), rel=1e-4)
     assert accuracy_of(logits, labels) == pytest.approx(float((predicted == labels).float().mean()))
+
+
+def test_judgement_holds_together() -> None:
+    """The accuracy, the matrix's diagonal and the images that are named as mistakes agree."""
+    logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0]])
+    judgement = judge(logits, torch.tensor([0, 1, 1, 1]), make_entries(*"abbb"), ["a", "b"])
+    assert judgement.scores.accuracy == 0.75
+    assert judgement.scores.loss == pytest.approx(np.log(1 + np.exp(-2)) + 2 / 4)
+    assert judgement.confusion_matrix.matrix == [[1, 0], [1, 2]]
+    assert [each.file_name for each in judgement.misclassified] == ["1.png"]
+    assert [each.support for each in judgement.per_class] == [1, 3]
+    assert judgement.detection is None
 
 
 def test_mistakes_are_sorted_by_confidence() -> None:

@@ -40,13 +40,16 @@ def test_a_manifest_is_read_by_its_hash() -> None:
     assert manifest.class_names == ["b", "é"]
 
 
-def test_boxes_are_passed_over() -> None:
-    """An image whose label is a list of boxes has no class: it is not trained on."""
-    plain, boxed = make_entries("a", "b")
-    manifests, dataset_hash = stored([plain, replace(boxed, label=BOXES)])
+def test_each_task_gets_what_it_can_use() -> None:
+    """A class an image is for classification, a list of boxes, though it is empty, for detection."""
+    plain, boxed, bare = make_entries("a", "b", "c")
+    boxed, bare = replace(boxed, label=BOXES), replace(bare, label=[])
+    manifests, dataset_hash = stored([plain, boxed, bare])
     assert manifests.get(dataset_hash).entries == (plain,)
+    detection = manifests.get(dataset_hash, "detection")
+    assert (detection.entries, detection.class_names) == ((boxed, bare), ["cat"])
     with pytest.raises(TypeError, match=boxed.image_id):
-        class_of(replace(boxed, label=BOXES))
+        class_of(boxed)
 
 
 @pytest.mark.parametrize("wanted", ["0" * 64, None])

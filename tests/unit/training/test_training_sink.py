@@ -1,9 +1,11 @@
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from test_training_patience import refusal
 
 from chalicelib.contract.records import EpochMetrics, Session
 from chalicelib.contract.states import Phase, Status
@@ -22,10 +24,13 @@ class FakeSessions:
 
     session_id: str = "s"
     stop_requested_at: str | None = None
+    error: Exception | None = None
     updates: list[dict[str, Any]] = field(default_factory=list)
     epochs: list[tuple[EpochMetrics, dict[str, Any]]] = field(default_factory=list)
 
     def update(self, values: dict[str, Any]) -> Session:
+        if self.error:
+            raise self.error
         self.updates.append(values)
         return Session(
             project_id="p", session_id="s", user_id="u", config_id="c", config={}, status=Status.RUNNING,
@@ -117,8 +122,44 @@ def test_stop_request_is_seen_with_a_live_update(
 def test_stop_while_downloading_ends_the_run(sink: SessionSink, sessions: FakeSessions) -> None:
     """Before training there is nothing to keep: a stop ends the run there; later phases go on."""
     sessions.stop_requested_at = "now"
-    sink.enter(Phase.DOWNLOADING)
     with pytest.raises(StopRequestedError):
-        sink.on_progress(0.1)
+        sink.on_download(0.1)
+    assert sessions.updates[-1]["Phase"] == Phase.DOWNLOADING
     sink.enter(Phase.EVALUATING)
     sink.tick(0.5)
+
+
+def test_attempt_that_goes_on_shows_no_less_than_the_last_one(
+    sink: SessionSink, sessions: FakeSessions, clock: Clock
+) -> None:
+    """Progress stays where it was until it is passed, metrics stay, and a stop keeps what was learnt."""
+    reached = sessions.update({})
+    sessions.stop_requested_at = "now"
+    sink.go_on(replace(reached, progress=40.5, metrics={"epoch": 3}))
+    sink.on_download(0.5)
+    assert sessions.updates[-1]["Progress"] == 40.5
+    sink.enter(Phase.TRAINING)
+    for done, progress in ((0.3, 40.5), (0.5, 51.0)):
+        clock.seconds += 10
+        sink.on_step(done, 2.0)
+        assert sessions.updates[-1]["Progress"] == progress
+        assert sessions.updates[-1]["Metrics"] == {"epoch": 3, "imagesPerSecond": 2.0}
+    assert 50 <= sessions.updates[-1]["EtaSeconds"] <= 60  # from 0.3 to 0.5 in 20 seconds, so to 1 in 50
+
+
+def test_live_update_is_left_out_where_the_database_is_busy(
+    sink: SessionSink, sessions: FakeSessions, clock: Clock
+) -> None:
+    """Training goes on without it, and the next update comes as ever; a refusal is an error still."""
+    sink.enter(Phase.TRAINING)
+    clock.seconds, sessions.error = 10, refusal("ThrottlingException")
+    sink.on_step(0.5, 1.0)
+    sessions.error, count = None, len(sessions.updates)
+    sink.on_step(0.6, 1.0)
+    assert len(sessions.updates) == count
+    clock.seconds = 20
+    sink.on_step(0.7, 1.0)
+    assert len(sessions.updates) == count + 1
+    clock.seconds, sessions.error = 30, refusal("AccessDeniedException")
+    with pytest.raises(ClientError):
+        sink.on_step(0.8, 1.0)

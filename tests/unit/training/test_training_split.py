@@ -1,5 +1,7 @@
 """Which image trains, which validates, and which waits for the end."""
 
+import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
@@ -11,7 +13,7 @@ from tiny import make_entries
 
 from chalicelib.contract.errors import TrainingError
 from chalicelib.contract.manifest import Entry
-from training_job.split import Split, split_of, split_warnings, stratified_split
+from training_job.split import split_of
 
 LABELS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=60)
 SPLITS = ("train", "val", "test", None)
@@ -123,7 +125,7 @@ def test_the_test_split_changes_no_other() -> None:
         ([("a", "test"), ("b", "val")], "left to train on"),
         ([("a", None)] * 3, "one class"),
         ([("a", "train"), ("b", "val"), ("b", "test")], "one class"),
-        ([("a", None), ("b", None), ("c", None)], "validate with"),
+        ([("a", None), ("b", None), ("c", None)], "don't look alike"),
         ([("a", "train"), ("b", "train")], "validate with"),
     ],
 )
@@ -139,19 +141,6 @@ def test_smallest_trainable_data() -> None:
     split_of(make_entries("a", "a", "b"), share=0.2, seed=0).check()
 
 
-def test_small_classes_are_warned_of() -> None:
-    """Classes that lack a split and classes of a few images are named, others are not."""
-    labels = ["one", *["few"] * 3, *["many"] * 10]
-    split = stratified_split(make_entries(*labels), share=0.2, seed=0)
-    unknown = replace(make_entries("unknown")[0], split="test")
-    found = split_warnings(Split(split.train, split.val, (unknown,)))
-    assert [(each.code, each.count, each.examples) for each in found] == [
-        ("classes-not-trained", 1, ["unknown"]),
-        ("classes-not-validated", 1, ["one"]),
-        ("small-classes", 1, ["few"]),
-    ]
-
-
 @given(LABELS, st.randoms())
 def test_the_order_of_uploads_changes_nothing(labels: list[str], random: Random) -> None:
     """The same bytes under other ids come in the same order, so that they train alike."""
@@ -161,3 +150,109 @@ def test_the_order_of_uploads_changes_nothing(labels: list[str], random: Random)
     again = [replace(each, image_id=image_id) for each, image_id in zip(entries, ids, strict=True)]
     one, two = (split_of(each, share=0.3, seed=1) for each in (entries, again))
     assert [e.sha256 for e in one.train + one.val] == [e.sha256 for e in two.train + two.val]
+
+
+def test_one_class_of_boxes_is_enough_where_that_is_said() -> None:
+    """A detector learns one class against the background; images without boxes alone are nothing."""
+    boxed = [replace(each, label=[{"label": "a", "box": [0, 0, 4, 4]}]) for each in make_entries(*"abcd")]
+    split = split_of(boxed, share=0.25, seed=0)
+    split.check(min_classes=1)
+    with pytest.raises(TrainingError, match="one class"):
+        split.check()
+    bare = tuple(replace(each, label=[]) for each in boxed)
+    with pytest.raises(TrainingError, match="validate with"):
+        replace(split, val=bare).check(min_classes=1)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("abc"), max_size=3), max_size=40),
+    st.floats(0.05, 0.5),
+    st.integers(0, 9),
+)
+def test_images_of_several_classes_are_split_by_the_rarest(
+    shown: list[list[str]], share: float, seed: int
+) -> None:
+    """Images with boxes, or with none, are each on one side, and the rarest class is on both."""
+    boxed = [[{"label": name, "box": [0, 0, 1, 1]} for name in names] for names in shown]
+    entries = [
+        replace(each, label=label) for each, label in zip(make_entries(*"x" * len(shown)), boxed, strict=True)
+    ]
+    split = split_of(entries, share=share, seed=seed)
+    assert sorted(numbers(split.train + split.val)) == list(range(len(entries)))
+    counts = Counter(name for names in shown for name in set(names))
+    rarest = min(counts, key=lambda name: (counts[name], name), default=None)
+    if rarest and counts[rarest] > 1:
+        assert all(any(rarest in each.classes for each in part) for part in (split.train, split.val))
+
+
+def alike(entries: list[Entry], *groups: list[int]) -> list[Entry]:
+    """The images of each group get hashes a bit apart, the others random ones."""
+    generator = Random(1)
+    hashes = [generator.getrandbits(128) for _ in entries]
+    for group in groups:
+        for place, each in enumerate(group):
+            hashes[each] = hashes[group[0]] ^ (1 << place if place else 0)
+    return [
+        replace(each, perceptual_hash=f"{value:032x}") for each, value in zip(entries, hashes, strict=True)
+    ]
+
+
+@settings(deadline=None)
+@given(st.permutations(range(30)), st.floats(0.05, 0.5), st.integers(0, 9))
+def test_images_that_look_alike_stay_on_one_side(order: list[int], share: float, seed: int) -> None:
+    """Whatever images make a group, of whatever classes, none of it validates what another was trained on."""
+    groups = [order[:2], order[2:5], order[5:11]]
+    split = split_of(alike(make_entries(*"abc" * 10), *groups), share=share, seed=seed)
+    assert sorted(sorted(numbers(group)) for group in split.alike) == sorted(map(sorted, groups))
+    train = set(numbers(split.train))
+    assert all(len(train & set(group)) in (0, len(group)) for group in groups)
+    assert sorted(numbers(split.train + split.val)) == list(range(30))
+
+
+def test_a_class_of_pairs_is_validated_all_the_same() -> None:
+    """Where every group is larger than the share, one validates, and the others train."""
+    split = split_of(alike(make_entries(*"aaaa"), [0, 1], [2, 3]), share=0.1, seed=0)
+    assert (len(split.train), len(split.val)) == (2, 2)
+
+
+def test_equal_bytes_are_alike_without_a_hash() -> None:
+    """Copies are kept together even where their picture has no features."""
+    entries = [replace(each, sha256=f"{n % 5:064x}") for n, each in enumerate(make_entries(*"a" * 10))]
+    split = split_of(entries, share=0.4, seed=0)
+    assert not {each.sha256 for each in split.train} & {each.sha256 for each in split.val}
+    assert len(split.val) == 4
+
+
+def test_a_free_image_goes_with_the_one_it_looks_like() -> None:
+    """An image without a split follows its group's, and one with a split stays where it was put."""
+    entries = with_splits(
+        [("a", "val"), ("a", None), ("a", "test"), ("a", None), ("b", "train"), ("b", "val")]
+    )
+    split = split_of(alike(entries, [0, 1], [2, 3], [4, 5]), share=0.2, seed=0)
+    assert (numbers(split.train), numbers(split.val), numbers(split.test)) == ([4], [0, 1, 5], [2, 3])
+
+
+def test_lost_images_are_taken_out_everywhere() -> None:
+    """Without an image its split, and its group of two, are that much smaller."""
+    entries = alike(make_entries(*"aaaabb"), [0, 1], [2, 3, 4])
+    split = split_of(entries, share=0.4, seed=0)
+    left = split.without([entries[0], entries[4]])
+    assert sorted(numbers(left.train + left.val)) == [1, 2, 3, 5]
+    assert [numbers(group) for group in left.alike] == [[2, 3]]
+    assert split.without([]) is split
+
+
+def test_many_images_are_split_in_time_that_grows_with_their_number() -> None:
+    """Five times the images, half of them copies of one, take less than ten times as long."""
+
+    def seconds(count: int) -> float:
+        entries = alike(make_entries(*"ab" * (count // 2)), *[[2 * n, 2 * n + 1] for n in range(count // 4)])
+        entries += [replace(entries[0], image_id=f"9{n:025d}") for n in range(count)]
+        started = time.process_time()
+        split = split_of(entries, share=0.2, seed=0)
+        assert len(split.alike) == count // 4
+        return time.process_time() - started
+
+    few = seconds(2000)
+    assert seconds(10_000) < 10 * few
