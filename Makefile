@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data test check format lint types templates clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults test check format lint types templates clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,18 @@ up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
 
 bench-data: $(STAMP) ## what 100,000 images cost: calls, CPU and memory, on a simulated AWS of 10 ms a call
 	@$(BIN)/python -m bench.data
+
+bench-objects: $(STAMP) ## small objects out of S3 beside boto3, from a server that it installs below build/
+	@$(BIN)/python -m bench.objects
+
+bench-training: $(STAMP) ## train beside five peers, each in an environment that it makes; OPTIONS="--size 64 --pairs 1"
+	@$(BIN)/python -m bench.training $(OPTIONS)
+
+bench-detection: $(STAMP) ## train detectors on a folder as Pascal VOC has them, beside torchvision's recipe; FOLDER=...
+	@$(BIN)/python -m bench.detection $(FOLDER)
+
+bench-defaults: $(STAMP) ## candidates for the defaults beside one another; OPTIONS="--pretrained --images FOLDER"
+	@$(BIN)/python -m bench.defaults $(OPTIONS)
 
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
