@@ -16,7 +16,7 @@ class Progress:
     def __init__(self, console: Console, epochs: int) -> None:
         self._console = console
         self._epochs = epochs
-        self._shown: tuple[str, int] | None = None
+        self._shown: tuple[str, int, bool] | None = None
         self._bars = Bars(
             TextColumn("{task.description:12}"),
             BarColumn(),
@@ -40,14 +40,16 @@ class Progress:
         self._bars.update(
             self._task, description=status["phase"], completed=status["progress"], figures=figures
         )
-        moment = (status["phase"], (status["metrics"] or {}).get("epoch", 0))
+        metrics = status["metrics"] or {}
+        moment = (status["phase"], metrics.get("epoch", 0), metrics.get("valLoss") is None)
         if not self._console.is_terminal and moment != self._shown:
             self._console.print(f"{status['progress']:5.1f} % {status['phase']:12} {figures}")
             self._shown = moment
 
     def _figures(self, status: dict[str, Any]) -> str:
         metrics = status["metrics"] or {}
-        parts = [f"epoch {metrics['epoch']}/{self._epochs}"] if metrics.get("epoch") else []
+        done = metrics.get("valLoss") is not None
+        parts = [_epoch(metrics["epoch"], self._epochs)] if done else []
         for name, label in (("valLoss", "loss"), ("valAccuracy", "accuracy")):
             if metrics.get(name) is not None:
                 parts.append(f"{label} {metrics[name]:.3f}")
@@ -61,6 +63,8 @@ class Progress:
 def show_results(console: Console, results: dict[str, Any]) -> None:
     """Prints the results of a run, as the API answers them."""
     console.print(f"\n[bold]accuracy {results['accuracy']:.4f}[/]   loss {results['loss']:.4f}\n")
+    if found := results["detection"]:
+        console.print(f"mAP@0.5 {found['map50']:.4f}   mAP@[.5:.95] {found['map']:.4f}\n")
     console.print(_matrix(results["confusionMatrix"]))
     console.print(_classes(results["perClass"]))
     details = results["modelDetails"]
@@ -70,15 +74,31 @@ def show_results(console: Console, results: dict[str, Any]) -> None:
     )
     console.print(
         f"trained on {details['trainImages']} images, validated on {details['valImages']}; "
-        f"best of {details['epochsTrained']} epochs: {details['bestEpoch']}; "
+        f"best of {details['epochsTrained']} epochs: {details['bestEpoch'] or 'the head'}; "
         f"data {details['datasetHash'][:12]}"
     )
+    console.print(_run(results["run"]))
     for artifact in results["artifacts"]:
         console.print(
-            f"  {artifact['format']:12} {_size(artifact['sizeBytes']):>9}  {artifact['sha256'][:12]}"
+            f"  {artifact['format']:16} {_size(artifact['sizeBytes']):>9}  {artifact['sha256'][:12]}"
         )
+    if details["onnxMaxDifference"] is not None:
+        console.print(f"ONNX and torch differ by at most {details['onnxMaxDifference']:.1g}")
     for warning in results["warnings"]:
         console.print(f"[yellow]warning:[/] {warning['message']} {', '.join(warning['examples'])}")
+
+
+def _run(run: dict[str, Any]) -> str:
+    return (
+        f"{run['imagesPerSecond']:.0f} images/s on {run['devices']} x {run['device']}, "
+        f"attempt {run['attempts']}; peak memory {_size(run['peakMemoryBytes'])}, of it "
+        f"{_size(run['cacheBytes'])} decoded images in {run['cachePlace']}"
+    )
+
+
+def _epoch(number: int, epochs: int) -> str:
+    """Epoch 0 is the head alone, on the backbone as it came."""
+    return f"epoch {number}/{epochs}" if number else "head"
 
 
 def _matrix(confusion: dict[str, Any]) -> Table:
