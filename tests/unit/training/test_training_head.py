@@ -77,7 +77,7 @@ def test_head_learns_what_the_features_tell() -> None:
     new = striped(300)
     logits = logits_of(model, new.images[200:])
     assert (logits.argmax(1) == new.labels[200:]).float().mean() > 0.9
-    assert scores.accuracy > 0.98
+    assert scores.accuracy > 0.9
 
 
 def test_scores_are_those_of_the_head_that_is_left() -> None:
@@ -90,15 +90,17 @@ def test_scores_are_those_of_the_head_that_is_left() -> None:
 
 
 def test_head_is_the_minimum() -> None:
-    """No small step in any direction lowers the penalised loss: the solver went to the end."""
+    """No small step lowers the loss with its penalty, which counts a feature's spread, or half the mean's."""
     data = make_dataset(40, num_classes=3)
     model = fit_on(data, Frozen(3), horizontal_flip=False)[1]
     features = model.features(fitted(data.images, 32)).detach()
-    scale = features.std(0, correction=0)
+    variance = features.var(0, correction=0)
+    scale = variance.clamp(min=float(variance.mean()) / 4).sqrt()
     loss = cross_entropy(model.head(features), data.labels)
-    loss = loss + 0.01 / 2 * (model.head.weight * scale).square().sum()
-    for gradient in torch.autograd.grad(loss, [model.head.weight, model.head.bias]):
-        assert gradient.abs().max() < 1e-3
+    loss = loss + 0.1 / 2 * (model.head.weight * scale).square().sum()
+    weight, bias = torch.autograd.grad(loss, [model.head.weight, model.head.bias])
+    assert (weight / scale).abs().max() < 1e-3
+    assert bias.abs().max() < 1e-3
 
 
 def test_same_data_give_the_same_head() -> None:
