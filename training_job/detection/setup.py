@@ -19,6 +19,7 @@ from ..weights import load_detector_weights
 from .augment import Augmentation
 from .boxes import objects_of
 from .build import build_detector
+from .heap import keep_freed_memory
 from .source import BoxedImages, TrainBatches
 from .task import DetectionTask
 
@@ -39,6 +40,8 @@ def set_up(
     Raises:
         TrainingError: `weights-missing`, `weights-corrupt`, `no-trainable-data`, and what `load_images` says.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     architecture, size, names = given(config.architecture), given(config.image_size), manifest.class_names
     weights = load_detector_weights(architecture, pretrained_dir) if config.pretrained else None
     split = split_of(manifest.entries, share=config.validation_split, seed=config.seed)

@@ -33,7 +33,8 @@ STATUS = {
 
 
 def _tree(kind: type[DarkroomError]) -> list[type[DarkroomError]]:
-    return [each for child in kind.__subclasses__() for each in (child, *_tree(child))]
+    children = [each for each in kind.__subclasses__() if each.__module__ == DarkroomError.__module__]
+    return [each for child in children for each in (child, *_tree(child))]
 
 
 @pytest.mark.parametrize("kind", _tree(DarkroomError), ids=lambda each: each.__name__)

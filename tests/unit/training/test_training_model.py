@@ -41,7 +41,8 @@ def test_pretrained_model_is_torchvisions_but_for_the_head(pair: tuple[nn.Module
     images = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
         logits = theirs.get_submodule(ours.head_name)(ours.features(images))
-        torch.testing.assert_close(logits, theirs(normalised(images)))
+        # In channels_last the sums are made in another order.
+        torch.testing.assert_close(logits, theirs(normalised(images)), rtol=1e-4, atol=1e-4)
 
 
 def test_features_are_what_goes_into_the_head(pair: tuple[nn.Module, Classifier]) -> None:
