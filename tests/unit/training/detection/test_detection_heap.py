@@ -20,5 +20,5 @@ def test_freed_memory_is_used_again() -> None:
     command = [sys.executable, "-c", _FAULTS]
     taken, first, second = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     if taken == "True":  # glibc
-        assert int(first) > 10_000
-        assert int(second) < 1_000
+        assert int(second) * 10 <= int(first)  # how many there are depends on the size of a page
+        assert int(first) > 10
