@@ -69,7 +69,9 @@ def fit_head(
     weights = None
     if config.class_weights == "balanced":
         weights = class_weights(labels.cpu(), model.head.out_features).to(device)
-    return _fit(model.head, views.flatten(0, 1), labels.repeat_interleave(views.shape[1]), weights)
+    # The line search needs more digits than bfloat16 has.
+    with torch.autocast(device.type, enabled=False):
+        return _fit(model.head, views.flatten(0, 1), labels.repeat_interleave(views.shape[1]), weights)
 
 
 def _chosen(count: int, seed: int) -> Tensor:

@@ -21,7 +21,8 @@ from .parallel import Parallel
 from .tally import Tally
 from .task import Progress, Scores, Source, Task
 
-#: Steps of a run that win back the minute or so that torch.compile takes, at a few milliseconds each.
+#: Steps of a run that win back the minute or so that torch.compile takes, at a few milliseconds each: an
+#: estimate, as it has run on no GPU yet.
 COMPILE_STEPS = 10_000
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,25 @@ def test_reclaimed_run_ends_with_the_same_weights(
     assert _figures(copy.history) == _figures(untouched.history)
     assert _weights(copy) == _weights(untouched)
     assert (copy.session.status, copy.session.checkpoint, copy.checkpoints) == (Status.COMPLETED, None, [])
+
+
+def test_killed_run_ends_with_the_same_weights(
+    untouched: Project, copy: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SIGKILL leaves what was kept last; the next attempt goes on from there, and ends the same."""
+    often = replace(CONFIG, checkpoint_minutes=0.001)
+    copy.set(Config=often.resolved().to_json())
+    process = copy.start()
+    copy.until(lambda session: (session.checkpoint or {}).get("epoch", 0) > 1)
+    process.kill()
+    assert process.wait(30) == -signal.SIGKILL
+    assert (copy.session.status, copy.session.active) == (Status.RUNNING, ACTIVE)
+
+    with caplog.at_level(logging.INFO):
+        assert copy.train(attempt=2) == 0
+    assert "going on from" in caplog.text
+    assert _figures(copy.history) == _figures(untouched.history)
+    assert _weights(copy) == _weights(untouched)
 
 
 def _progress_of(project: Project, train: Callable[[], int]) -> list[float]:

@@ -28,6 +28,14 @@ class Frozen(nn.Module):
         return self.filters(images).relu().mean((2, 3))
 
 
+class Exact(Frozen):
+    """Its features are the same under autocast."""
+
+    def features(self, images: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return super().features(images)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ThreadGroup(Group):
     """Processes of which each is a thread."""
@@ -156,3 +164,15 @@ def test_cached_images_are_fitted_to_the_model() -> None:
     assert sizes == {32}
     assert shares == sorted(shares)
     assert shares[-1] == 1
+
+
+def test_autocast_does_not_blunt_the_solver() -> None:
+    """Mixed precision around the fit changes nothing but the features: the head is the same."""
+    config, data = make_config(pretrained=True), striped(40)
+    heads = []
+    for enabled in (False, True):
+        model = Exact()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            scores = fit_head(model, data, config, CPU, lambda _: None)
+        heads.append((scores, model.head.weight.tolist(), model.head.bias.tolist()))
+    assert heads[0] == heads[1]
