@@ -11,9 +11,9 @@ from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.results import HeldOut
 
 from .config import given
+from .cpu.quicken import quicken
 from .dataset import Dataset, ImageSource, Splits, load_splits
 from .evaluate import accuracy_of, held_out, judge, loss_of, predict
-from .fast import quicken
 from .group import Group
 from .head import fit_head
 from .loader import Batch, EvalLoader, TrainLoader

@@ -38,11 +38,10 @@ def make_optimizer(model: Parted, config: TrainingConfig) -> Optimizer:
     rate, decay = given(config.learning_rate), given(config.weight_decay)
     head, body = model.head_parameters(), model.body_parameters()
     groups = [*_groups(head, rate, decay), *_groups(body, rate * given(config.backbone_rate), decay)]
-    fused = head[0].is_cuda  # on a CPU it gains nothing
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
-        return SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=fused)
-    return AdamW(groups, lr=rate, fused=fused)
+        return SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=True)
+    return AdamW(groups, lr=rate, fused=True)
 
 
 def _groups(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:

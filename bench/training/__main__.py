@@ -124,6 +124,8 @@ def _head(arguments: argparse.Namespace) -> dict[str, Any]:
             runs[runner.name] = runner.run(case, 60 * arguments.limit_minutes)
         except RunFailedError as error:
             missing[runner.name] = str(error)
+    if OURS not in runs:
+        raise SystemExit(f"{OURS}: {missing[OURS]}")
     race = Race(runs, missing)
     _say("\n".join(race.lines()))
     return race.to_json()

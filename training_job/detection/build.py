@@ -10,7 +10,7 @@ from torchvision.models.detection.ssd import SSD  # type: ignore[import-untyped]
 
 from chalicelib.contract.errors import TrainingError
 
-from ..fast import quicken
+from ..cpu.quicken import quicken
 from ..model import MEAN, STD
 from ..weights import Kind
 from .model import Detector, body_of

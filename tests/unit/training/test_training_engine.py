@@ -71,7 +71,7 @@ def test_progress_grows_to_one() -> None:
 
 def test_best_weights_are_kept() -> None:
     """The model is left with the weights of the best epoch, not of the last one."""
-    config = make_config(epochs=5, scheduler="constant", learning_rate=0.05, warmup_epochs=0)
+    config = make_config(epochs=5, scheduler="constant", learning_rate=0.02, warmup_epochs=0)
     model, sink, result = run(config)
     best = max(sink.epochs, key=lambda figures: (figures.val_accuracy, -figures.val_loss))
     assert best.epoch != 5, "the run must get worse at its end for this test to say anything"
