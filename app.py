@@ -6,7 +6,7 @@ from typing import Any
 from chalice.app import Chalice, Response
 
 from chalicelib.bootstrap import log
-from chalicelib.events import ingest, jobs, removal
+from chalicelib.events import ingest, jobs, keys, removal
 from chalicelib.problems import chalice_problem, is_chalice_error
 from chalicelib.routes.api import request_id
 from chalicelib.routes.documentation import BLUEPRINTS
@@ -15,7 +15,7 @@ from chalicelib.routes.documentation import BLUEPRINTS
 app = Chalice(app_name="darkroom", debug=False, configure_logs=False)
 app.api.binary_types.append("multipart/form-data")
 
-for blueprint in (*BLUEPRINTS, ingest.blueprint, jobs.blueprint, removal.blueprint):
+for blueprint in (*BLUEPRINTS, ingest.blueprint, jobs.blueprint, keys.blueprint, removal.blueprint):
     app.register_blueprint(blueprint)
 
 

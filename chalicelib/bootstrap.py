@@ -20,7 +20,8 @@ from .adapters.large_objects import S3LargeObjects
 from .adapters.pictures import PillowInspector
 from .adapters.removal import DynamoRows
 from .adapters.s3 import S3ObjectStore
-from .adapters.security import Argon2Hasher, JwtTokens, SigningKey
+from .adapters.security import Argon2Hasher, JwtTokens
+from .adapters.signing import SecretVersions, SigningKeys
 from .adapters.telemetry import PowertoolsTelemetry
 from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, DynamoMetrics, DynamoSessions
 from .adapters.transfers import DynamoTransfers
@@ -35,6 +36,7 @@ from .services.deletion import Deletion
 from .services.direct_uploads import DirectUploads
 from .services.gallery import Gallery
 from .services.ingest import Ingest
+from .services.key_rotation import KeyRotation
 from .services.labelling import Labelling
 from .services.oversight import Oversight
 from .services.posted_uploads import PostedUploads
@@ -60,6 +62,7 @@ class Ports:
     admission_reader: ports.AdmissionReader
     hasher: ports.PasswordHasher
     tokens: ports.Tokens
+    signing_secret: ports.SigningSecret
     users: ports.Users
     projects: ports.Projects
     images: data_ports.Images
@@ -87,6 +90,7 @@ class Services:
 
     access: Access
     accounts: Accounts
+    key_rotation: KeyRotation
     projects: ProjectBook
     direct_uploads: DirectUploads
     posted_uploads: PostedUploads
@@ -117,6 +121,7 @@ def assemble(p: Ports) -> Services:
     return Services(
         access=Access(p.tokens, p.admission_reader),
         accounts=Accounts(p.users, p.hasher, p.tokens, p.clock, p.ids),
+        key_rotation=KeyRotation(p.signing_secret),
         projects=ProjectBook(p.projects, runs, p.clock, p.ids),
         direct_uploads=DirectUploads(p.images, acceptance, p.idempotency, p.clock, p.ids),
         posted_uploads=PostedUploads(p.images, p.uploads, p.store, p.idempotency, p.clock, p.ids),
@@ -152,12 +157,14 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
     """The ports of a stage in AWS, embedded or real."""
     tables = Tables(aws, settings.table_prefix)
     clock = SystemClock()
+    signing_secret = SecretVersions(aws, settings.signing_secret)
     return Ports(
         clock=clock,
         ids=UlidIds(clock),
         admission_reader=DynamoAdmissionReader(tables),
         hasher=Argon2Hasher(),
-        tokens=JwtTokens(SigningKey(aws, settings.signing_secret), clock),
+        tokens=JwtTokens(SigningKeys(signing_secret, clock), clock),
+        signing_secret=signing_secret,
         users=DynamoUsers(tables),
         projects=DynamoProjects(tables),
         images=DynamoImages(tables),

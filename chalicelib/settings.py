@@ -15,7 +15,7 @@ class Settings:
     job_definition: str
     data_job_queue: str  # of imports and exports
     data_job_definition: str
-    signing_secret: str  # id of the Secrets Manager secret: {"kid": …, "key": …}
+    signing_secret: str  # id of the Secrets Manager secret: contract/signing.py
     nodes_job_queue: str = ""  # of trainings on several machines; a stage need not have it
     nodes_job_definition: str = ""
     max_nodes: str = "1"  # machines that one training may take

@@ -113,6 +113,28 @@ class FakeTokens:
         return claims
 
 
+class FakeSigningSecret:
+    """A secret's versions; `made_current` lists the ids in their order."""
+
+    def __init__(self, text: str = '{"kid": "1", "key": "0123456789abcdef0123456789abcdef"}') -> None:
+        self.text = text
+        self.made_current: list[str] = []
+        self._pending: dict[str, str] = {}
+
+    def current(self) -> str:
+        return self.text
+
+    def pending(self, version: str) -> str | None:
+        return self._pending.get(version)
+
+    def put_pending(self, version: str, text: str) -> None:
+        self._pending = {version: text}
+
+    def make_current(self, version: str) -> None:
+        self.text = self._pending[version]
+        self.made_current.append(version)
+
+
 class FakeJobs:
     """AWS Batch without machines; set `error` to have SubmitJob fail, `loses_answer` to have it work too."""
 
@@ -262,6 +284,7 @@ def fake_ports(**overrides: Any) -> Ports:
         "admission_reader": FakeAdmissionReader(own["users"], own["projects"], own["sessions"]),
         "hasher": FakeHasher(),
         "tokens": FakeTokens(own["clock"]),
+        "signing_secret": FakeSigningSecret(),
         "arrivals": FakeArrivals(own["projects"], own["images"]),
         "uploads": FakeUploads(own["images"]),
         "versions": FakeVersions(),

@@ -1,8 +1,6 @@
 """Passwords and tokens."""
 
-import json
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 from argon2 import PasswordHasher
@@ -10,12 +8,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from ..contract.errors import UnauthenticatedError
 from ..contract.ids import ulid
+from ..contract.signing import SigningKey
 from ..services.ports import AccessClaims, Clock, RefreshClaims
-from .aws import Aws, unavailable
 
 _ISSUER = "darkroom"
 _ALGORITHM = "HS256"
-_MIN_KEY_BYTES = 32
 _REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub", "jti", "ver"]
 
 
@@ -38,33 +35,20 @@ class Argon2Hasher:
             return False
 
 
-class SigningKey:
-    """The key of a stage, read from Secrets Manager when the first token is seen."""
+class Keys(Protocol):
+    """What signs, and by what id it is found again."""
 
-    def __init__(self, aws: Aws, secret_id: str) -> None:
-        self._aws = aws
-        self._secret_id = secret_id
+    @property
+    def current(self) -> SigningKey: ...
 
-    @cached_property
-    def current(self) -> tuple[str, str]:
-        """(key id, key).
-
-        Raises:
-            RuntimeError: the key is shorter than HMAC-SHA-256 wants it (RFC 7518, 3.2).
-        """
-        with unavailable():
-            answer = self._aws.secrets.get_secret_value(SecretId=self._secret_id)
-        secret = json.loads(answer["SecretString"])
-        if len(secret["key"].encode()) < _MIN_KEY_BYTES:
-            raise RuntimeError(f"the signing key has under {_MIN_KEY_BYTES} bytes")
-        return secret["kid"], secret["key"]
+    def find(self, key_id: str) -> str | None: ...
 
 
 class JwtTokens:
     """Access tokens that work for 15 minutes, refresh tokens for 30 days."""
 
-    def __init__(self, key: SigningKey, clock: Clock) -> None:
-        self._key = key
+    def __init__(self, keys: Keys, clock: Clock) -> None:
+        self._keys = keys
         self._clock = clock
         self.access_seconds = 15 * 60
         self.refresh_seconds = 30 * 24 * 3600
@@ -93,16 +77,15 @@ class JwtTokens:
         return RefreshClaims(found["sub"], found["ver"], found["fam"], found["jti"])
 
     def _sign(self, kind: str, own: dict[str, Any], moment: int, seconds: int) -> str:
-        key_id, key = self._key.current
+        signing = self._keys.current
         common = {"iss": _ISSUER, "aud": kind, "iat": moment, "exp": moment + seconds}
-        return jwt.encode(common | own, key, _ALGORITHM, headers={"kid": key_id})
+        return jwt.encode(common | own, signing.key, _ALGORITHM, headers={"kid": signing.key_id})
 
     def _read(self, token: str, kind: str) -> dict[str, Any]:
-        _, key = self._key.current
         try:
             found: dict[str, Any] = jwt.decode(
                 token,
-                key,
+                self._key_of(token),
                 algorithms=[_ALGORITHM],
                 audience=kind,
                 issuer=_ISSUER,
@@ -115,3 +98,11 @@ class JwtTokens:
                 "this token has expired", code="token-expired", hint="Use the refresh token, or log in again."
             )
         return found
+
+    def _key_of(self, token: str) -> str:
+        """The key that a token names; raises as `jwt.decode` does."""
+        key_id = jwt.get_unverified_header(token).get("kid")
+        key = self._keys.find(key_id) if key_id else None
+        if key is None:
+            raise jwt.InvalidSignatureError("signed by no key that is in use")
+        return key

@@ -84,6 +84,20 @@ class Tokens(Protocol):
     def read_refresh(self, token: str) -> RefreshClaims: ...
 
 
+class SigningSecret(Protocol):
+    """The secret that holds the signing keys, in its versions."""
+
+    def current(self) -> str: ...
+
+    def pending(self, version: str) -> str | None:
+        """What a rotation has put into a version of this id; None where it hasn't yet."""
+
+    def put_pending(self, version: str, text: str) -> None: ...
+
+    def make_current(self, version: str) -> None:
+        """Makes a pending version the current one."""
+
+
 class Users(Protocol):
     def add(self, user: User) -> None:
         """Raises `ConflictError` (email-taken, username-taken), compared case-folded."""

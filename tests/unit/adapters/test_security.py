@@ -1,6 +1,7 @@
 """Passwords and tokens."""
 
 import base64
+import hmac
 import json
 from datetime import timedelta
 
@@ -9,22 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.clock import SystemClock, UlidIds
-from chalicelib.adapters.security import Argon2Hasher, JwtTokens, SigningKey
+from chalicelib.adapters.security import Argon2Hasher, JwtTokens
 from chalicelib.contract.errors import UnauthenticatedError
 from chalicelib.contract.ids import is_ulid
+from chalicelib.contract.signing import KeyRing, SigningKey
 from chalicelib.services.ports import AccessClaims, RefreshClaims
 from tests.fakes import FakeClock
 
 KEY = "k" * 64
+KEYS = KeyRing(SigningKey("1", KEY))
 ACCESS = AccessClaims("U", 3)
 REFRESH = RefreshClaims("U", 3, "F", "T")
-
-
-class _Secrets:
-    def __init__(self, key: str) -> None:
-        self.current = ("1", key)
 
 
 @pytest.fixture
@@ -34,7 +31,11 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def tokens(clock) -> JwtTokens:
-    return JwtTokens(_Secrets(KEY), clock)
+    return JwtTokens(KEYS, clock)
+
+
+def _encoded(claims, key=KEY, algorithm="HS256", **header) -> str:
+    return jwt.encode(claims, key, algorithm, headers={"kid": "1", **header})
 
 
 def _claims(clock, **changes) -> dict:
@@ -52,7 +53,7 @@ def test_tokens_come_back(tokens):
 
 def test_a_hand_made_token_is_read(tokens, clock):
     """The table of bad tokens below starts from one that is good."""
-    assert tokens.read_access(jwt.encode(_claims(clock), KEY, "HS256")) == ACCESS
+    assert tokens.read_access(_encoded(_claims(clock))) == ACCESS
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_hand_made_token_is_read(tokens, clock):
 def test_a_token_with_a_wrong_claim_is_refused(tokens, clock, change):
     """Each claim must be there and be right, though the signature is good."""
     with pytest.raises(UnauthenticatedError):
-        tokens.read_access(jwt.encode(_claims(clock, **change), KEY, "HS256"))
+        tokens.read_access(_encoded(_claims(clock, **change)))
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
@@ -75,7 +76,7 @@ def test_a_token_with_a_wrong_claim_is_refused(tokens, clock, change):
 def test_another_key_or_algorithm_is_refused(tokens, clock, key, algorithm):
     """No token passes that isn't signed by our key with our one algorithm."""
     with pytest.raises(UnauthenticatedError):
-        tokens.read_access(jwt.encode(_claims(clock), key, algorithm))
+        tokens.read_access(_encoded(_claims(clock), key, algorithm))
 
 
 def test_a_tampered_token_is_refused(tokens):
@@ -92,7 +93,7 @@ def test_a_tampered_token_is_refused(tokens):
 def test_any_text_is_no_token(text):
     """Whatever stands in the place of a token is refused as one."""
     with pytest.raises(UnauthenticatedError):
-        JwtTokens(_Secrets(KEY), FakeClock()).read_access(text)
+        JwtTokens(KEYS, FakeClock()).read_access(text)
 
 
 def test_the_two_kinds_are_not_each_other(tokens):
@@ -121,6 +122,19 @@ def test_a_token_names_its_key(tokens):
     assert jwt.get_unverified_header(tokens.access(ACCESS))["kid"] == "1"
 
 
+@pytest.mark.parametrize("key_id", ["2", "", None, 1, ["1"]], ids=repr)
+def test_a_token_of_no_known_key_is_refused(tokens, clock, key_id):
+    """The signature is good, and still the token must name the key that made it."""
+    token = jwt.encode(_claims(clock), KEY, "HS256")
+    if key_id is not None:
+        head = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "kid": key_id}).encode()).rstrip(b"=")
+        signed = head.decode() + "." + token.split(".")[1]
+        signature = hmac.digest(KEY.encode(), signed.encode(), "sha256")
+        token = signed + "." + base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
+    with pytest.raises(UnauthenticatedError):
+        tokens.read_access(token)
+
+
 def test_passwords_are_hashed_as_owasp_has_it():
     """argon2id with 19 MiB, two passes and one lane, salted anew each time."""
     hasher = Argon2Hasher()
@@ -135,30 +149,6 @@ def test_passwords_are_hashed_as_owasp_has_it():
 def test_a_broken_hash_verifies_nothing(password_hash):
     """A damaged row refuses its user; it is no error."""
     assert not Argon2Hasher().verify(password_hash, "secret")
-
-
-@pytest.fixture
-def aws(stack, monkeypatch) -> Aws:
-    for name, value in stack.credentials.items():
-        monkeypatch.setenv(name, value)
-    return Aws()
-
-
-def test_the_key_is_read_from_its_secret(aws, stack):
-    """The key of the stack's own secret is long enough, and signs tokens that can be read."""
-    secret = SigningKey(aws, stack.outputs["SigningSecret"])
-    tokens = JwtTokens(secret, SystemClock())
-    assert len(secret.current[1]) >= 64
-    assert tokens.read_access(tokens.access(ACCESS)) == ACCESS
-
-
-def test_a_short_key_is_refused(aws, stack):
-    """A key of 31 bytes fails at once, since HMAC-SHA-256 wants 32."""
-    stack.client("secretsmanager").create_secret(
-        Name="short", SecretString=json.dumps({"kid": "1", "key": "k" * 31})
-    )
-    with pytest.raises(RuntimeError, match="32"):
-        _ = SigningKey(aws, "short").current
 
 
 def test_ids_follow_the_clock(clock):

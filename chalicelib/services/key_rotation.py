@@ -1,0 +1,57 @@
+"""Replacing the key that signs tokens, without ending anybody's login.
+
+Secrets Manager asks for four steps, each at least once; every one may repeat. Source: AWS Secrets
+Manager, "Lambda rotation functions".
+"""
+
+import secrets
+
+from ..contract.signing import KeyRing, SigningKey
+from .ports import SigningSecret
+
+#: 576 bits, in the letters of URLs.
+_RANDOM_BYTES = 72
+
+
+class KeyRotation:
+    def __init__(self, secret: SigningSecret) -> None:
+        self._secret = secret
+
+    def run(self, step: str, version: str) -> None:
+        """Takes one step of a rotation.
+
+        Args:
+            step: by Secrets Manager's name.
+            version: id of the secret's version that the rotation makes.
+
+        Raises:
+            ValueError: there is no such step.
+            RuntimeError: what would become current does not keep the key that is.
+        """
+        current = KeyRing.parse(self._secret.current())
+        if current.current.key_id == version:
+            return  # It is over, and this step comes again.
+        match step:
+            case "createSecret":
+                self._create(version, current)
+            case "setSecret":
+                pass  # Nobody else has to be told: whoever checks a token reads the secret.
+            case "testSecret":
+                # Without a pending value it is no rotation: Secrets Manager tries a new schedule so.
+                if (pending := self._secret.pending(version)) is not None:
+                    _check(pending, current)
+            case "finishSecret":
+                _check(self._secret.pending(version) or "", current)
+                self._secret.make_current(version)
+            case _:
+                raise ValueError(f"a rotation has no step {step!r}")
+
+    def _create(self, version: str, current: KeyRing) -> None:
+        if self._secret.pending(version) is None:
+            new = SigningKey(version, secrets.token_urlsafe(_RANDOM_BYTES))
+            self._secret.put_pending(version, current.rotated(new).serialize())
+
+
+def _check(pending: str, current: KeyRing) -> None:
+    if not pending or current.current not in KeyRing.parse(pending):
+        raise RuntimeError("the new version does not keep the current key")
