@@ -57,7 +57,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint as declared; /openapi.json is made from these."""
+    """An endpoint as declared; the OpenAPI document is made from these."""
 
     method: str
     path: str
@@ -71,6 +71,9 @@ class Endpoint:
     name: str
     body_optional: bool
 
+
+#: The API's stage in API Gateway: the first part of every URL's path, which it takes off before it routes.
+STAGE = "api"
 
 View = Callable[[Call], Answered]
 
@@ -100,7 +103,7 @@ class Api(Blueprint):
 
         Args:
             method: HTTP method.
-            path: with the ids in braces; a {projectId} or {sessionId} in it is admitted.
+            path: as users see it, stage first and ids in braces; a {projectId} or {sessionId} is admitted.
             summary: one sentence for the documentation.
             answers: status -> model of the body.
             body: model of the JSON that comes in.
@@ -130,7 +133,12 @@ class Api(Blueprint):
             def run(**path_ids: str) -> Response:
                 return _Exchange(declared, view, self.current_request, path_ids).answer()
 
-            self.route(path, methods=[method], name=view.__name__, content_types=[content_type])(run)
+            self.route(
+                path.removeprefix(f"/{STAGE}"),
+                methods=[method],
+                name=view.__name__,
+                content_types=[content_type],
+            )(run)
             return view
 
         return declare

@@ -1,4 +1,4 @@
-"""/openapi.json: what the other resources declare."""
+"""/api/openapi.json: what the other resources declare."""
 
 import json
 
@@ -22,7 +22,7 @@ BLUEPRINTS = (
 )
 
 
-@api.endpoint("GET", "/openapi.json", summary="This document.", answers={200: None}, public=True)
+@api.endpoint("GET", "/api/openapi.json", summary="This document.", answers={200: None}, public=True)
 def openapi(_: Call) -> Answered:
     return Answered(
         200, json.dumps(document(each for blueprint in BLUEPRINTS for each in blueprint.endpoints))

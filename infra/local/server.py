@@ -21,6 +21,8 @@ from chalice.local import (
     RouteMatcher,
 )
 
+from chalicelib.routes.api import STAGE
+
 #: API Gateway's, for a request's body: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 1024 * 1024
 #: Lambda's, for the whole event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -28,6 +30,14 @@ MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _SMALLER = "Send many or large images through POST /api/projects/{projectId}/data/uploads."
 #: A refused body up to this size is read and thrown away, so that the client can read the answer.
 _DRAINED_BYTES = 100 * 1024 * 1024
+
+
+def _routed(path: str) -> str:
+    """The path without the stage, as API Gateway routes it; /openapi.json is found at the root as well."""
+    stage, separator, rest = path.removeprefix("/").partition("/")
+    if stage == STAGE and separator:
+        return f"/{rest}"
+    return path if path == "/openapi.json" else "/-"
 
 
 class _PerThread:
@@ -128,7 +138,7 @@ class _Handler(ChaliceRequestHandler):
             self._refuse_size("as a Lambda event, in which binary types are base64, it may have 6 MiB")
             return
         try:
-            answer = self._gateway.handle_request(self.command, self.path, dict(self.headers), body)
+            answer = self._gateway.handle_request(self.command, _routed(self.path), dict(self.headers), body)
         except LocalGatewayException:
             self._refuse(HTTPStatus.NOT_FOUND, "not-found", "There is no such path.", close=False)
             return

@@ -12,6 +12,7 @@ import pytest
 from chalice.test import Client
 
 from chalicelib import bootstrap
+from chalicelib.routes.api import STAGE
 from infra.local.aws import EmbeddedAws
 
 JSON = "application/json"
@@ -20,7 +21,7 @@ PASSWORD = "a long enough password"
 
 @dataclass
 class Api:
-    """Sends requests as one user, or as nobody."""
+    """Sends requests as one user, or as nobody; API Gateway would take its stage off their paths."""
 
     client: Client
     token: str | None = None
@@ -31,7 +32,7 @@ class Api:
         sent = {"Content-Type": content_type, **{name.replace("_", "-"): headers[name] for name in headers}}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
-        response = self.client.http.request(method, path, headers=sent, body=body)
+        response = self.client.http.request(method, path.removeprefix(f"/{STAGE}"), headers=sent, body=body)
         return Answer(response.status_code, dict(response.headers), response.body)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> "Answer":

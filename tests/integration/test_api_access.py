@@ -7,20 +7,21 @@ import jwt
 import pytest
 
 from chalicelib.adapters.aws import Aws
-from chalicelib.adapters.security import SigningKey
+from chalicelib.adapters.signing import SecretVersions
 from chalicelib.contract.ids import ulid
-from chalicelib.routes.api import Endpoint
+from chalicelib.contract.signing import KeyRing
+from chalicelib.routes.api import STAGE, Endpoint
 from chalicelib.routes.documentation import BLUEPRINTS
 from chalicelib.settings import Settings
 from tests.integration.conftest import Api
 
 ENDPOINTS = [each for blueprint in BLUEPRINTS for each in blueprint.endpoints]
 CLOSED = [each for each in ENDPOINTS if not each.public]
-PUBLIC = {"/api/users", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/openapi.json"}
+PUBLIC = {"/api/users", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/api/openapi.json"}
 
 
 def _requests(app_routes: dict[str, dict[str, object]]) -> list[tuple[str, str]]:
-    return [(method, path) for path, methods in app_routes.items() for method in methods]
+    return [(method, f"/{STAGE}{path}") for path, methods in app_routes.items() for method in methods]
 
 
 def test_every_route_is_declared(nobody: Api) -> None:
@@ -62,8 +63,11 @@ def _claims(api: Api) -> dict[str, object]:
 
 def _expired(api: Api) -> str:
     """A token with the right signature whose time is over."""
-    key_id, key = SigningKey(Aws(), Settings.read(os.environ).signing_secret).current
-    return jwt.encode(_claims(api) | {"iat": 1, "exp": 2}, key, "HS256", headers={"kid": key_id})
+    secret = SecretVersions(Aws(), Settings.read(os.environ).signing_secret)
+    signing = KeyRing.parse(secret.current()).current
+    return jwt.encode(
+        _claims(api) | {"iat": 1, "exp": 2}, signing.key, "HS256", headers={"kid": signing.key_id}
+    )
 
 
 def _unsigned(api: Api) -> str:

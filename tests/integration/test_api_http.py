@@ -103,6 +103,6 @@ def test_projects_are_listed_changed_and_deleted(api: Api) -> None:
 
 def test_openapi_is_served(nobody: Api) -> None:
     """The document of the API is public."""
-    document = nobody.call("GET", "/openapi.json").json
+    document = nobody.call("GET", "/api/openapi.json").json
     assert document["openapi"] == "3.1.0"
     assert "/api/projects/{projectId}/training/start" in document["paths"]

@@ -179,7 +179,7 @@ def test_requests_at_a_time_do_not_see_each_other(local):
 
     def echo(text: str) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
-        return HTTP.request("POST", f"{local.url}/echo", body=text, headers=headers).json()
+        return HTTP.request("POST", f"{local.url}/api/echo", body=text, headers=headers).json()
 
     texts = [f"request {number}" for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
@@ -200,7 +200,7 @@ def test_requests_at_a_time_do_not_see_each_other(local):
 )
 def test_a_body_has_the_limits_of_api_gateway_and_lambda(local, kind, size, status):
     """More than 10 MiB, or than 6 MiB as Lambda's payload, is answered 413 with a problem document."""
-    response = HTTP.request("POST", f"{local.url}/echo", body=b"x" * size, headers={"Content-Type": kind})
+    response = HTTP.request("POST", f"{local.url}/api/echo", body=b"x" * size, headers={"Content-Type": kind})
     assert response.status == status
     if status == 413:
         assert response.headers["Content-Type"] == "application/problem+json"
@@ -209,7 +209,7 @@ def test_a_body_has_the_limits_of_api_gateway_and_lambda(local, kind, size, stat
 
 def test_an_answer_has_lambdas_limit(local):
     """An answer of more than 6 MiB never reaches the client: it gets a 502."""
-    response = HTTP.request("GET", f"{local.url}/long")
+    response = HTTP.request("GET", f"{local.url}/api/long")
     assert (response.status, response.json()["code"]) == (502, "answer-too-large")
 
 
@@ -224,14 +224,14 @@ def test_an_unknown_path_is_a_problem_document(local):
 def test_a_binary_body_arrives_as_it_was_sent(local):
     """The bytes of a binary type survive the way through Lambda's event."""
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    response = HTTP.request("POST", f"{local.url}/echo", body=b"a" * 20 + b"\xff\x00", headers=headers)
+    response = HTTP.request("POST", f"{local.url}/api/echo", body=b"a" * 20 + b"\xff\x00", headers=headers)
     assert response.headers["Size"] == "22"
 
 
 def test_a_chunked_body_is_refused(local):
     """A body without a length is answered 411 rather than read wrongly."""
     body = iter([b"{}"])
-    assert HTTP.request("POST", f"{local.url}/echo", body=body, chunked=True).status == 411
+    assert HTTP.request("POST", f"{local.url}/api/echo", body=body, chunked=True).status == 411
 
 
 def test_the_environment_is_put_back(tmp_path):
@@ -285,7 +285,7 @@ def test_the_command_says_when_it_is_ready_and_ends_when_told(command, number):
         r"Darkroom is ready at (http://127.0.0.1:\d+) \(embedded AWS at http://127.0.0.1:\d+\)\n", line
     )
     assert found, process.communicate()
-    assert HTTP.request("GET", found[1]).json() == {"hello": "world"}
+    assert HTTP.request("GET", f"{found[1]}/api/").json() == {"hello": "world"}
     start = time.monotonic()
     process.send_signal(number)
     assert process.communicate(timeout=10) == ("", "")
