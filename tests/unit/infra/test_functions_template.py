@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 from datetime import timedelta
 from http import HTTPStatus
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -138,9 +139,25 @@ def test_api_gateway_answers_as_the_api_does(kind):
 
 def test_an_unknown_path_is_404_however_it_is_asked_for():
     """With a token, without one, and with one that API Gateway takes for a bad signature."""
-    kinds = ("MISSING_AUTHENTICATION_TOKEN", "INVALID_SIGNATURE", "ACCESS_DENIED", "RESOURCE_NOT_FOUND")
-    assert [RESPONSES[kind]["StatusCode"] for kind in kinds] == [404] * 4
-    assert {"REQUEST_TOO_LARGE", "THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"} < RESPONSES.keys()
+    kinds = ("MISSING_AUTHENTICATION_TOKEN", "INVALID_SIGNATURE", "RESOURCE_NOT_FOUND")
+    assert [RESPONSES[kind]["StatusCode"] for kind in kinds] == [404] * 3
+
+
+def test_what_has_no_answer_of_its_own_has_one_all_the_same():
+    """Size, speed and addresses are told apart; every other answer of API Gateway's falls to one of two."""
+    told_apart = {"REQUEST_TOO_LARGE": 413, "THROTTLED": 429, "ACCESS_DENIED": 403}
+    assert {kind: RESPONSES[kind]["StatusCode"] for kind in told_apart} == told_apart
+    assert {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}.items() <= {
+        kind: each["StatusCode"] for kind, each in RESPONSES.items()
+    }.items()
+
+
+def test_only_the_allowed_addresses_reach_the_api():
+    """The API's policy allows the addresses of the parameter, and so nobody else."""
+    [statement] = API["DefinitionBody"]["x-amazon-apigateway-policy"]["Statement"]
+    addresses = {"Fn::Split": [",", {"Ref": "AllowedAddresses"}]}
+    assert statement["Condition"] == {"IpAddress": {"aws:SourceIp": addresses}}
+    assert all(ip_network(each) for each in PARAMETERS["AllowedAddresses"]["Default"].split(","))
 
 
 def test_the_access_log_is_json_with_the_request_id():
