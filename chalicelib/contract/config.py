@@ -133,7 +133,9 @@ class TrainingConfig:
     balanced_sampling: bool = _parameter(False, "Draw the classes equally often, rare ones repeatedly.")
     mixed_precision: bool = _parameter(True, "bfloat16 or float16 autocast where the device has it.")
     compile: Literal["auto", "never"] = _parameter(
-        "auto", "auto: torch.compile on a GPU, where the run is long enough to win back what it takes."
+        "auto",
+        "auto: torch.compile on a GPU, where the run is long enough to win back what it takes, and a C "
+        "compiler is there: not in Darkroom's own image.",
     )
     auto_batch_size: bool = _parameter(
         True, "Out of memory, the run is tried once more with half the batch size."

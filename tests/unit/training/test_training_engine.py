@@ -3,6 +3,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from training_job.figures import EpochFigures, NullSink
 from training_job.group import Group
 from training_job.memory import memory_errors
 from training_job.model import Classifier
-from training_job.trainer import Best, Trainer, pays_to_compile
+from training_job.trainer import Best, Trainer, can_compile, pays_to_compile
 
 
 @dataclass
@@ -237,6 +238,23 @@ def test_compiling_is_decided_by_the_run_alone(
     """A classifier's run of 10,000 steps or more on a GPU is compiled, unless it must not."""
     config = make_config(epochs=10, **parameters)
     assert pays_to_compile(config, Source(steps, torch.device(device))) is pays
+
+
+def test_nothing_is_compiled_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no C compiler, as in the container's image, no run fails for the lack of it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not can_compile()
+
+
+def test_compiler_and_triton_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a compiler on the path it depends on Triton alone."""
+    for folder in (tmp_path / "bin", tmp_path / "triton"):
+        folder.mkdir()
+    compiler = tmp_path / "bin" / "clang"
+    compiler.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(compiler.parent))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert can_compile()
 
 
 def test_clipping_bounds_the_step() -> None:

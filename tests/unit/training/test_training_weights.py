@@ -1,5 +1,6 @@
 import hashlib
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from training_job.weights import (
     install,
     load_detector_weights,
     load_weights,
+    main,
     weight_files,
 )
 
@@ -59,8 +61,9 @@ def test_every_architecture_has_files_with_a_hash(architecture: str) -> None:
 def test_container_image_asks_for_known_architectures() -> None:
     """Each name in the Dockerfile's WEIGHTS can be fetched; a misspelt one would fail the build."""
     dockerfile = Path(__file__).parents[3] / "training_job" / "Dockerfile"
-    [_, names, _] = dockerfile.read_text().split('"', 2)
-    wanted = names.replace("\\\n", "").split()
+    found = re.search(r'^ARG WEIGHTS="([^"]+)"$', dockerfile.read_text(), re.MULTILINE)
+    assert found
+    wanted = found[1].replace("\\\n", "").split()
     assert len(wanted) > 5
     assert set(wanted) <= set(ARCHITECTURES)
 
@@ -194,6 +197,20 @@ def test_wrong_download_leaves_nothing(tmp_path: Path, server: Server, broken: i
     assert caught.value.code == "weights-missing"
     assert server.asked == 2
     assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_image_without_its_weights_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is required is there and whole, or the command fails."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("training_job.weights._packaged", list)
+    monkeypatch.setattr("socket.setdefaulttimeout", lambda seconds: None)
+    main([])
+    with pytest.raises(TrainingError, match="no pretrained weights for resnet18"):
+        main(["--require", "resnet18"])
+    damaged = tmp_path / "hub" / "checkpoints" / file_names("resnet18")[0]
+    damaged.write_bytes(b"damaged")
+    with pytest.raises(TrainingError, match="damaged"):
+        main(["--require", "resnet18"])
 
 
 def test_nothing_is_fetched_that_is_there(tmp_path: Path, server: Server) -> None:
