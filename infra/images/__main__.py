@@ -57,7 +57,8 @@ def _build(options: argparse.Namespace) -> int:
 def _prove(options: argparse.Namespace) -> int:
     from .proof import prove  # the embedded AWS, which the other commands don't need
 
-    return 0 if prove(options.storage, options.base_image, Console(highlight=False)) else 1
+    console = Console(file=sys.stdout, highlight=False)
+    return 0 if prove(options.storage, options.base_image, console) else 1
 
 
 _COMMANDS = {"sources": _sources, "build": _build, "prove": _prove}

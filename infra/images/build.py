@@ -43,7 +43,7 @@ class Wanted:
 
     def options(self) -> list[str]:
         """Of `docker build` and `buildah build` alike."""
-        arguments = {"VERSION": self.tag, "REVISION": _revision(), "SOURCE": ROOT.name}
+        arguments = {"VERSION": self.tag, "REVISION": _revision()}
         if self.base:
             arguments["BASE_IMAGE"] = self.base
         if self.weights is not None and self.which == "training":

@@ -50,14 +50,6 @@ class Buildah:
         found: dict[str, Any] = json.loads(self.read("inspect", "--type", "image", image))["OCIv1"]["config"]
         return found
 
-    def layers(self, image: str) -> list[tuple[int, str]]:
-        """Bytes of each layer, uncompressed, and the instruction it comes from."""
-        found = json.loads(self.read("inspect", "--type", "image", image))
-        digests = {each["digest"]: each["size"] for each in json.loads(found["Manifest"])["layers"]}
-        made = [each for each in found["OCIv1"]["history"] if not each.get("empty_layer")]
-        by = [each.get("created_by", "") for each in made]
-        return list(zip(digests.values(), by, strict=True))
-
     @contextmanager
     def mounted(self, image: str) -> Iterator[Path]:
         """The image's files, in a container that goes when the context ends."""

@@ -6,9 +6,10 @@ that runs in the image: as its user, with its files read-only, and with tini as 
 """
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,12 +23,15 @@ from infra.local.jobs import Job
 from infra.local.stack import running_stack
 
 from .base import debian_base
-from .build import Wanted, build
+from .build import ImageError, Wanted, build
 from .buildah import Buildah
 from .jail import jailed
 
 _BASE = "localhost/darkroom-base:debian"
-_MEBIBYTE = 1 << 20
+#: Packages to show, of the largest.
+_LARGEST = 8
+#: What a job ends with that SIGTERM ended: tini passes the signal on, and the exit code back.
+_TERMINATED = 128 + signal.SIGTERM
 #: What holds in an image that runs; the first that doesn't ends it.
 _CHECKS = """
 never() { if "$@" 2>/dev/null; then echo "this must fail: $*" >&2; exit 1; fi; }
@@ -39,8 +43,16 @@ touch "$TMPDIR/written"
 never command -v gcc
 never command -v cc
 never command -v make
+never command -v pip
 never python -m pip --version
 test -z "$(find /opt/venv -type d -name tests -print -quit)"
+"""
+#: Every module of a program, and so every package that it names: one that was pruned too far says so.
+_IMPORTS = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(module.name)
 """
 
 
@@ -74,8 +86,8 @@ def prove(storage: Path, base: str | None, console: Console) -> bool:
         base: a base image that is there already; None makes one.
 
     Raises:
-        ImageError: an image was not built.
-        subprocess.CalledProcessError: a check failed.
+        ImageError: an image was not built, or is not what it should be.
+        subprocess.CalledProcessError: the base could not be made.
     """
     buildah = Buildah(storage.resolve())
     if base is None:
@@ -94,9 +106,20 @@ def _wanted(which: Any, base: str) -> Wanted:
 
 
 def _show(buildah: Buildah, name: str, console: Console) -> None:
-    console.print(f"[bold]{name}[/]")
-    for size, instruction in buildah.layers(name):
-        console.print(f"{size / _MEBIBYTE:8.1f} MiB  {instruction[:90]}")
+    """What lies where, in MiB."""
+    with buildah.mounted(name) as root:
+        console.print(f"[bold]{name}[/]")
+        [packages] = root.glob("opt/venv/lib/python3*/site-packages")
+        largest = sorted(packages.iterdir(), key=_mebibytes, reverse=True)[:_LARGEST]
+        for path in [root, root / "opt/venv", root / "opt/torch", root / "app", *largest]:
+            if path.exists():
+                console.print(f"{_mebibytes(path):8.1f} MiB  {str(path).removeprefix(str(root)) or '/'}")
+
+
+def _mebibytes(path: Path) -> float:
+    """Of the disk, with everything below it; two names of one file count once."""
+    measured = subprocess.run(["du", "-s", "-B1", str(path)], check=True, capture_output=True, text=True)
+    return int(measured.stdout.split()[0]) / (1 << 20)
 
 
 @contextmanager
@@ -108,25 +131,35 @@ def _image(buildah: Buildah, name: str) -> Iterator[tuple[Path, dict[str, Any], 
 
 def _check(buildah: Buildah, name: str) -> None:
     with _image(buildah, name) as (root, configuration, scratch):
-        module = configuration["Cmd"][-1]
-        imports = f"python -c 'import {module}.__main__, {module}.job'"
-        checks = ["sh", "-euc", f"{_CHECKS}\n{imports}"]
-        subprocess.run(jailed(root, configuration, checks, {}, scratch), check=True)
+        _run(jailed(root, configuration, ["sh", "-euc", _CHECKS], {}, scratch))
+        imports = ["python", "-c", _IMPORTS, configuration["Cmd"][-1]]
+        _run(jailed(root, configuration, imports, {}, scratch))
+        terminated = ["sh", "-c", "kill -TERM 1; sleep 60"]
+        _run(jailed(root, configuration, terminated, {}, scratch), code=_TERMINATED)
+
+
+def _run(command: list[str], code: int = 0) -> None:
+    found = subprocess.run(command).returncode
+    if found != code:
+        raise ImageError(f"A check of the image ended with {found}, and not with {code}: see above.")
 
 
 def _train(buildah: Buildah, name: str, console: Console) -> bool:
-    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
     from app import app
     from examples.digits import run_main_job
     from examples.http import Client
 
     with _image(buildah, name) as (root, configuration, logs):
-        with running_stack(app, log_folder=logs) as stack:
-            runner = JailRunner(root, configuration, stack.aws.credentials, logs)
+        # What the functions print is for CloudWatch.
+        with (
+            open(os.devnull, "w") as nowhere,
+            redirect_stdout(nowhere),
+            running_stack(app, log_folder=logs) as stack,
+            closing(JailRunner(root, configuration, stack.aws.credentials, logs)) as runner,
+        ):
             runner.attach(stack.aws.outputs["JobQueue"], REGION)
             completed = run_main_job(Client(stack.url), console, pretrained=True)
-            runner.close()
         for log in sorted(logs.glob("*.log")):
             console.print(log.read_text(), markup=False)
     return completed

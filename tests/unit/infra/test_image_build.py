@@ -51,7 +51,7 @@ def test_image_is_named_by_its_sources() -> None:
     assert wanted.name == f"darkroom-training:{source_tag()}"
     options = wanted.options()
     assert options[:4] == ["--file", str(ROOT / "training_job" / "Dockerfile"), "--tag", wanted.name]
-    assert {option.split("=")[0] for option in options if "=" in option} == {"VERSION", "REVISION", "SOURCE"}
+    assert {option.split("=")[0] for option in options if "=" in option} == {"VERSION", "REVISION"}
 
 
 @pytest.mark.parametrize(
