@@ -183,7 +183,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         transfers=DynamoTransfers(tables),
         transfer_jobs=BatchTransferJobs(aws, settings.data_job_queue, settings.data_job_definition),
         large_objects=S3LargeObjects(aws, settings.bucket),
-        telemetry=PowertoolsTelemetry(log()),
+        telemetry=PowertoolsTelemetry(log(), settings.table_prefix.removesuffix("-")),
     )
 
 

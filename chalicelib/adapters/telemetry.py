@@ -10,13 +10,22 @@ NAMESPACE = "Darkroom"
 
 
 class PowertoolsTelemetry:
-    def __init__(self, log: Logger) -> None:
+    """Counts of one stack: others in the account have the same names, under another dimension."""
+
+    def __init__(self, log: Logger, stack: str) -> None:
         self._log = log
+        self._dimensions = {"Stack": stack}
         # A metric is printed in two pieces, which those of another thread must not come between.
         self._printing = Lock()
 
     def count(self, name: str, value: int = 1) -> None:
-        metric = single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE)
+        metric = single_metric(
+            name=name,
+            unit=MetricUnit.Count,
+            value=value,
+            namespace=NAMESPACE,
+            default_dimensions=self._dimensions,
+        )
         with self._printing, metric:
             pass
 

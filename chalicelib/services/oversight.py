@@ -4,6 +4,8 @@ Events come at least once and in any order; every change is a conditional write,
 a repeated event changes nothing.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ..contract.errors import UnavailableError
@@ -43,6 +45,7 @@ class Oversight:
         """Looks after every session that isn't over; returns how many those are."""
         active = [self._sessions.get(each.project_id, each.session_id) for each in self._sessions.active()]
         sessions = [each for each in active if each is not None and not each.is_over]
+        self._count(sessions)
         jobs = self._jobs.describe([each.batch_job_id for each in sessions if each.batch_job_id])
         for session in sessions:
             try:
@@ -51,6 +54,11 @@ class Oversight:
                 # The next sweep sees it again; the others must not wait for it.
                 self._telemetry.warn(error.detail, sessionId=session.session_id)
         return len(sessions)
+
+    def _count(self, sessions: Sequence[Session]) -> None:
+        """Nothing is counted where nothing runs: a metric costs money for every hour that it is sent in."""
+        for status, count in Counter(each.status for each in sessions).items():
+            self._telemetry.count(f"{status.capitalize()}Sessions", count)
 
     def _look_after(self, session: Session, job: JobSeen | None) -> None:
         now = self._clock.now()
@@ -67,6 +75,7 @@ class Oversight:
             self._jobs.terminate(job.batch_job_id, "did not stop by itself")
             self._end(session, Status.STOPPED, None)
         elif _is_silent(session, job, now):
+            self._telemetry.count("StaleHeartbeats")
             self._jobs.terminate(job.batch_job_id, "stopped reporting")
             self._fail(session, "went-silent", "the job stopped reporting its progress; start again")
         else:

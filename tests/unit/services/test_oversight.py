@@ -143,11 +143,14 @@ def test_a_dead_job_always_ends_its_session(events):
 
 
 def test_the_sweep_looks_after_what_is_not_over():
-    """Sessions that are over are neither counted nor asked about."""
+    """Sessions that are over are neither counted nor asked about; an idle stack sends no figure at all."""
     world = World()
     assert world.sweep() == 1
+    assert world.ports.telemetry.counts == {"QueuedSessions": 1}
     world.event("FAILED")
+    world.ports.telemetry.counts.clear()
     assert world.sweep() == 0
+    assert world.ports.telemetry.counts == {}
 
 
 def test_a_session_without_a_job_has_two_minutes():
@@ -206,15 +209,17 @@ def test_a_run_that_does_not_stop_is_ended():
 
 @pytest.mark.parametrize("minutes_before", [None, 0, 5])
 def test_a_silent_run_is_ended(minutes_before):
-    """Ten minutes after its last sign a running session failed, and its job is ended."""
+    """Ten minutes after its last sign a running session failed, its job is ended, and it is counted."""
     world = World(Status.RUNNING, "RUNNING")
     if minutes_before is not None:
         sign = world.ports.clock.now() + timedelta(minutes=minutes_before)
         world = World(Status.RUNNING, "RUNNING", heartbeat_at=rfc3339(sign))
     world.sweep(minutes=10 + (minutes_before or 0))
     assert world.session.status == "running"
+    assert "StaleHeartbeats" not in world.ports.telemetry.counts
     world.sweep(seconds=1)
     assert world.reason == "went-silent"
+    assert world.ports.telemetry.counts["StaleHeartbeats"] == 1
     assert world.ports.jobs.seen[JOB].status == "FAILED"
 
 

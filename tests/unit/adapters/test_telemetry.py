@@ -1,0 +1,20 @@
+"""The counts that CloudWatch makes metrics of."""
+
+import json
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.adapters.telemetry import PowertoolsTelemetry
+
+
+def test_counts_of_two_stacks_are_two_metrics(capsys):
+    """A count is one line in CloudWatch's embedded metric format, with the stack as its dimension."""
+    for stack in ("darkroom-dev", "darkroom-prod"):
+        PowertoolsTelemetry(Logger(service="darkroom"), stack).count("StaleHeartbeats", 2)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["Stack"], line["StaleHeartbeats"]) for line in lines] == [
+        ("darkroom-dev", [2.0]),
+        ("darkroom-prod", [2.0]),
+    ]
+    [metric] = lines[0]["_aws"]["CloudWatchMetrics"]
+    assert (metric["Namespace"], metric["Dimensions"]) == ("Darkroom", [["Stack"]])
