@@ -17,7 +17,8 @@ from .job import JobEnvironment, aws_ports, carry_out
 from .progress import NotOursError
 
 _LOG = logging.getLogger("data_job")
-#: As sysexits.h has it for "try again"; the job definition's retry strategy knows it.
+#: As sysexits.h has it for "try again". The job definition's retry strategy knows it: it has five rules, and
+#: none to spare for the 143 that a shell would say of SIGTERM.
 _TRY_AGAIN = 75
 
 
@@ -38,7 +39,7 @@ def exit_code(work: Callable[[], Failure | None]) -> int:
 
     Returns:
         0: completed, or not this attempt's business. 1: the transfer says why it failed, and another
-        attempt would fail as well. 75: AWS was busy.
+        attempt would fail as well. 75: AWS was busy, or, from `_leave`, the machine goes.
     """
     try:
         failure = work()
@@ -53,10 +54,9 @@ def exit_code(work: Callable[[], Failure | None]) -> int:
     return 1 if failure else 0
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _leave(_: int, __: FrameType | None) -> None:
     """The machine goes. The next attempt finds everything that this one has done, so there is no goodbye."""
-    del frame
-    os._exit(128 + number)
+    os._exit(_TRY_AGAIN)
 
 
 if __name__ == "__main__":

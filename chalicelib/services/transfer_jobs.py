@@ -119,6 +119,10 @@ def failure_of(job: JobSeen) -> Failure:
         return Failure(code="timed-out", message="the job ran into its time limit; send smaller archives")
     if job.exit_code == 143 or reason.startswith(("Your Spot Task", "Host EC2")):
         return Failure(code="spot-reclaimed", message="AWS took the machine away too often; start again")
+    if job.exit_code == 75:
+        return Failure(
+            code="out-of-reach", message="AWS was busy, or took the machine away, too often; start again"
+        )
     if job.exit_code == 137 or "OutOfMemory" in reason:
         return Failure(code="killed", message="the job was killed, most often for memory; start again")
     exit_code = "" if job.exit_code is None else f" with exit code {job.exit_code}"

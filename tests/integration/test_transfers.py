@@ -256,7 +256,7 @@ def test_a_hostile_archive_is_refused_whole(transfers, archive, code):
     assert transfers.api.call("GET", f"{project}/data/images").json["items"] == []
 
 
-@pytest.mark.parametrize(("how", "code"), [("kill", 137), ("reclaim", 143)])
+@pytest.mark.parametrize(("how", "code"), [("kill", 137), ("reclaim", 75)])
 def test_a_job_that_is_killed_goes_on_where_it_was(transfers, how, code):
     """Killed while it takes images in, a job is tried again, and counts no file twice."""
     project = transfers.api.project()

@@ -220,6 +220,7 @@ def test_a_job_of_a_moment_ago_may_not_be_known_yet(world):
         (JobSeen("j", "FAILED", "Job attempt duration exceeded timeout"), "timed-out"),
         (JobSeen("j", "FAILED", "Your Spot Task was interrupted."), "spot-reclaimed"),
         (JobSeen("j", "FAILED", None, 143), "spot-reclaimed"),
+        (JobSeen("j", "FAILED", None, 75), "out-of-reach"),
         (JobSeen("j", "FAILED", "OutOfMemoryError: container killed"), "killed"),
         (JobSeen("j", "FAILED", None, 2), "job-died"),
     ],
