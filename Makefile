@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults image test check format lint types templates clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults image test check format lint types templates policies clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,15 @@ types: $(STAMP) ## check the types
 
 templates: $(STAMP) ## check the CloudFormation template
 	$(BIN)/cfn-lint infra/template.yaml
+
+build/policies/bin/checkov:
+	$(PYTHON) -m venv build/policies
+	build/policies/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+# Not part of check: its 60 packages take a minute to install, and must not meet ours.
+policies: build/policies/bin/checkov ## look for what is open or unencrypted in the templates, with checkov
+	@for template in infra/template.yaml $(wildcard build/package/template.json); do \
+		$< --config-file infra/checkov.yaml --file $$template || exit 1; done
 
 clean: ## remove what was installed and made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

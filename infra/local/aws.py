@@ -127,8 +127,8 @@ def embedded_aws(
 
 def _with_stack(endpoint_url: str, name: str, parameters: Mapping[str, str]) -> EmbeddedAws:
     client = client_of("cloudformation", endpoint_url)
-    # A laptop has no GPU, and trains all the same; it is one machine.
-    parameters = {"TrainingDevice": "auto", "MaxNodes": "1", **parameters}
+    # A laptop has no GPU, and trains all the same; it is one machine, whose memory old versions would fill.
+    parameters = {"TrainingDevice": "auto", "MaxNodes": "1", "ObjectVersioning": "Suspended", **parameters}
     client.create_stack(
         StackName=name,
         TemplateBody=TEMPLATE.read_text(),

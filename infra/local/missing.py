@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moto.batch.models import JobDefinition
+from moto.batch.models import ComputeEnvironment, JobDefinition
 from moto.batch.utils import lowercase_first_key
 from moto.core.common_models import CloudFormationModel
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
+from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
@@ -58,6 +59,66 @@ class BucketPolicy(_NoOp, CloudFormationModel):
     @staticmethod
     def cloudformation_type() -> str:
         return "AWS::S3::BucketPolicy"
+
+
+class TopicPolicy(_NoOp, CloudFormationModel):
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::SNS::TopicPolicy"
+
+
+class Budget(_NoOp, CloudFormationModel):
+    """Nothing costs anything here."""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::Budgets::Budget"
+
+
+class ImageBuild(_NoOp, CloudFormationModel):
+    """Jobs are processes here, and need no image."""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::CodeBuild::Project"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,  # noqa: ARG003
+        cloudformation_json: dict[str, Any],
+        *_: Any,
+        **__: Any,
+    ) -> _Resource:
+        return _Resource(cloudformation_json["Properties"]["Name"])
+
+
+@dataclass
+class _Alarm(_Resource):
+    arn: str
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        return {"Arn": self.arn}[attribute_name]
+
+
+class Alarm(_Unnamed, CloudFormationModel):
+    """Only named: moto measures nothing that could set it off."""
+
+    @staticmethod
+    def cloudformation_type() -> str:
+        return "AWS::CloudWatch::Alarm"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,  # noqa: ARG003
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> _Alarm:
+        name = cloudformation_json["Properties"]["AlarmName"]
+        return _Alarm(name, f"arn:aws:cloudwatch:{region_name}:{account_id}:alarm:{name}")
 
 
 class Secret(_Unnamed, CloudFormationModel):
@@ -109,6 +170,32 @@ class TableWithTimeToLive(Table, CloudFormationModel):
         return table
 
 
+class ComputeEnvironmentOfTheService(ComputeEnvironment, CloudFormationModel):
+    """Without a role of its own, as Batch has one that is linked to the service."""
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls,
+        resource_name: str,
+        cloudformation_json: dict[str, Any],
+        account_id: str,
+        region_name: str,
+        **_: Any,
+    ) -> ComputeEnvironment:
+        properties = cloudformation_json["Properties"] | {"ServiceRole": _batch_role(account_id)}
+        return super().create_from_cloudformation_json(
+            resource_name, {**cloudformation_json, "Properties": properties}, account_id, region_name
+        )
+
+
+def _batch_role(account_id: str) -> str:
+    """The role that Batch makes for itself when it is first asked for an environment without one."""
+    service, backend = "batch.amazonaws.com", iam_backends[account_id]["aws"]
+    there = [role for role in backend.get_roles() if role.path == f"/aws-service-role/{service}/"]
+    [role] = there or [backend.create_service_linked_role(service, "", "")]
+    return str(role.arn)
+
+
 class JobDefinitionWithTimeout(JobDefinition, CloudFormationModel):
     @classmethod
     def create_from_cloudformation_json(
@@ -149,6 +236,8 @@ def _apply(properties: Mapping[str, Any], bucket: FakeBucket, backend: Any) -> N
     lifecycle = properties["LifecycleConfiguration"]["Rules"]
     queues = properties["NotificationConfiguration"]["QueueConfigurations"]
     backend.put_public_access_block(bucket.name, properties["PublicAccessBlockConfiguration"])
+    if properties["VersioningConfiguration"]["Status"] == "Enabled":
+        backend.put_bucket_versioning(bucket.name, "Enabled")
     bucket.set_cors([_cors_rule(rule) for rule in cors])
     bucket.set_lifecycle([_lifecycle_rule(rule) for rule in lifecycle])
     bucket.set_notification_configuration({"QueueConfiguration": [_notification(each) for each in queues]})
@@ -165,11 +254,12 @@ def _cors_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    days = {"Expiration": {"Days": rule["ExpirationInDays"]}} if "ExpirationInDays" in rule else {}
+    names = {"ExpirationInDays": "Days", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
+    expiration = {names[name]: rule[name] for name in names if name in rule}
     which: dict[str, Any] = {"Prefix": rule.get("Prefix", "")}
     if "TagFilters" in rule:
         which = {"Filter": {"Tag": rule["TagFilters"][0]}}
-    return {**rule, "ID": rule["Id"]} | which | days
+    return {**rule, "ID": rule["Id"]} | which | ({"Expiration": expiration} if expiration else {})
 
 
 def _notification(queue: Mapping[str, Any]) -> dict[str, Any]:
