@@ -19,7 +19,8 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from . import jobs as jobs  # imported for its effect on moto, as is the next
+from . import ignored as ignored  # imported for its effect on moto, as are the next two
+from . import jobs as jobs
 from . import missing as missing
 from .front import Front
 from .signatures import CREDENTIALS

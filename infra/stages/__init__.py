@@ -22,3 +22,9 @@ def _kept(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     if resource["Type"] not in _DATA:
         return resource
     return {**resource, "DeletionPolicy": "RetainExceptOnCreate"}
+
+
+def gpu_instance_types(template: Mapping[str, Any], parameters: Mapping[str, str]) -> list[str]:
+    """The machines that a stage with these parameters trains on."""
+    default = template["Parameters"]["GpuInstanceTypes"]["Default"]
+    return parameters.get("GpuInstanceTypes", default).split(",")
