@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults image test check format lint types templates policies clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults package image test check format lint types templates policies clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench-defaults: $(STAMP) ## candidates for the defaults beside one another; OPTI
 image: $(STAMP) ## build both container images here, with docker or buildah; BASE_IMAGE=... WEIGHTS="resnet18 swin_t"
 	@$(BIN)/python -m infra.images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) \
 		$(if $(filter undefined,$(origin WEIGHTS)),,--weights "$(WEIGHTS)")
+
+package: $(STAMP) ## make the Lambda zip and the whole template in build/package; ARCHITECTURE=arm64
+	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile

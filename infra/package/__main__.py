@@ -1,0 +1,40 @@
+"""`python -m infra.package`: makes build/package/deployment.zip and template.json."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from .build import build
+from .errors import PackageError
+from .target import PROCESSORS, PYTHON
+
+_REGION = "us-east-1"
+
+
+def main() -> int:
+    options = _options()
+    try:
+        made = build(
+            options.out, region=options.region, architecture=options.architecture, python=options.python
+        )
+    except PackageError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return 1
+    print(f"{made.zip}: {made.zip.stat().st_size / 1e6:.1f} MB, SHA-256 {made.sha256}")
+    print(f"{made.template}: python{options.python} on {options.architecture}, {options.region}")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _REGION
+    parser = argparse.ArgumentParser(prog="python -m infra.package", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("build/package"), help="where the package goes")
+    parser.add_argument("--region", default=region, help="where it is to be deployed")
+    parser.add_argument("--architecture", choices=list(PROCESSORS), default="x86_64")
+    parser.add_argument("--python", default=PYTHON, help="Lambda's version of Python; another to run it here")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""What a zip must not be, each in a sentence of its own."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from .dependencies import Recorded, is_binary
+from .elf import SharedObject
+from .target import Target
+
+#: Of Darkroom, for the time that a cold start takes; Lambda's own limit is 50 MB.
+MAX_BYTES = 15_000_000
+#: Chalice puts these of its own there.
+_CHALICE = ("chalice/__init__.py", "chalice/app.py")
+_TEST = re.compile(r"(^|/)(tests?/|conftest\.py$|test_[^/]*\.py$|[^/]*_test\.py$)")
+_SECRET_NAME = re.compile(
+    r"(^|/)(\.env[^/]*|[^/]*\.(pem|key|p12|pfx|jks)|id_(rsa|dsa|ecdsa|ed25519)|credentials)$"
+)
+_SECRET = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]{16}\b")
+#: The containers' code, and packages that they alone need.
+_CONTAINERS = ("training_job/", "data_job/", "torch/", "torchvision/", "numpy/", "obstore/")
+
+
+@dataclass(frozen=True, slots=True)
+class Zip:
+    """A zip's content, and what it may be made of.
+
+    Attributes:
+        size_bytes: of the zip itself.
+        files: name -> content.
+        recorded: what the wheels brought.
+    """
+
+    size_bytes: int
+    files: Mapping[str, bytes]
+    recorded: Recorded
+    target: Target
+
+
+def problems(package: Zip) -> list[str]:
+    """Why a zip must not be deployed; empty for a good one."""
+    return [sentence for check in _CHECKS for sentence in check(package)]
+
+
+def _foreign_binaries(package: Zip) -> Iterator[str]:
+    of = f"{package.target.runtime} on {package.target.architecture}"
+    for name in filter(is_binary, package.files):
+        if name not in package.recorded.binaries:
+            yield f"{name} is not from a manylinux wheel for {of}"
+
+
+def _other_processors(package: Zip) -> Iterator[str]:
+    for name in filter(is_binary, package.files):
+        try:
+            machine = SharedObject.read(package.files[name]).machine
+        except ValueError as error:
+            yield f"{name} is {error}"
+        else:
+            if machine != package.target.elf_machine:
+                yield f"{name} is for another processor than {package.target.architecture}"
+
+
+def _missing_libraries(package: Zip) -> Iterator[str]:
+    """Of those that wheels bring along; the others are the system's."""
+    here = {name.rpartition("/")[2] for name in package.files}
+    brought = {name.rpartition("/")[2] for name in package.recorded.binaries}
+    for name in filter(is_binary, package.files):
+        for needed in _needed(package.files[name]):
+            if needed in brought - here:
+                yield f"{name} needs {needed}, which is left out"
+
+
+def _needed(content: bytes) -> tuple[str, ...]:
+    try:
+        return SharedObject.read(content).needed
+    except ValueError:
+        return ()  # said by another check
+
+
+def _large(package: Zip) -> Iterator[str]:
+    if package.size_bytes > MAX_BYTES:
+        yield f"the zip has {package.size_bytes:,} bytes; it may have {MAX_BYTES:,}"
+
+
+def _tests(package: Zip) -> Iterator[str]:
+    return (f"{name} is a test" for name in package.files if _TEST.search(name))
+
+
+def _secrets(package: Zip) -> Iterator[str]:
+    for name, content in package.files.items():
+        if _SECRET_NAME.search(name) or _SECRET.search(content):
+            yield f"{name} is or holds a secret"
+
+
+def _containers(package: Zip) -> Iterator[str]:
+    return (f"{name} belongs to a container" for name in package.files if name.startswith(_CONTAINERS))
+
+
+def _compiled(package: Zip) -> Iterator[str]:
+    for name in package.files:
+        if name.endswith(".pyc"):
+            yield f"{name} is compiled, which is different in each build"
+
+
+def _unexpected(package: Zip) -> Iterator[str]:
+    for name, content in package.files.items():
+        if not _is_ours(name) and package.recorded.files.get(name) != sha256(content).hexdigest():
+            yield f"{name} is neither Darkroom's nor as a wheel brought it"
+
+
+def _is_ours(name: str) -> bool:
+    is_module = name.startswith("chalicelib/") and name.endswith(".py")
+    return is_module or name == "app.py" or name in _CHALICE
+
+
+_CHECKS: tuple[Callable[[Zip], Iterator[str]], ...] = (
+    _foreign_binaries,
+    _other_processors,
+    _missing_libraries,
+    _large,
+    _tests,
+    _secrets,
+    _containers,
+    _compiled,
+    _unexpected,
+)
