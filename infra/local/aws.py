@@ -107,9 +107,15 @@ class _RequestHandler(MotoRequestHandler):
 
 @contextmanager
 def embedded_aws(
-    stack_name: str = "darkroom-local", *, port: int = 0, parameters: Mapping[str, str] | None = None
+    stack_name: str = "darkroom-local",
+    *,
+    port: int = 0,
+    parameters: Mapping[str, str] | None = None,
+    template: str | None = None,
 ) -> Iterator[EmbeddedAws]:
     """Serves an AWS with the stack in it on the loopback interface until the context ends.
+
+    The stack is made from infra/template.yaml, or from another template's text.
 
     moto's state belongs to the process: a second one in the same process shares it, and needs
     another stack name.
@@ -119,20 +125,21 @@ def embedded_aws(
     thread = threading.Thread(target=partial(server.serve_forever, 0.05), name="embedded-aws", daemon=True)
     thread.start()
     try:
-        yield _with_stack(f"http://127.0.0.1:{server.server_port}", stack_name, parameters or {})
+        endpoint_url = f"http://127.0.0.1:{server.server_port}"
+        yield _with_stack(endpoint_url, stack_name, parameters or {}, template or TEMPLATE.read_text())
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def _with_stack(endpoint_url: str, name: str, parameters: Mapping[str, str]) -> EmbeddedAws:
+def _with_stack(endpoint_url: str, name: str, parameters: Mapping[str, str], template: str) -> EmbeddedAws:
     client = client_of("cloudformation", endpoint_url)
     # A laptop has no GPU, and trains all the same; it is one machine, whose memory old versions would fill.
     parameters = {"TrainingDevice": "auto", "MaxNodes": "1", "ObjectVersioning": "Suspended", **parameters}
     client.create_stack(
         StackName=name,
-        TemplateBody=TEMPLATE.read_text(),
+        TemplateBody=template,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )

@@ -10,7 +10,7 @@ from typing import Any
 from chalice.app import Chalice, SQSEventConfig
 from chalice.local import LambdaContext
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Queue, sqs_backends
 
 from .aws import REGION, EmbeddedAws
 
@@ -44,7 +44,7 @@ def event_sources(app: Chalice, aws: EmbeddedAws) -> list[EventSource]:
 
 def _event_source(app: Chalice, aws: EmbeddedAws, config: SQSEventConfig) -> EventSource:
     url = aws.resources[_logical_id(config.queue_arn)]
-    queue = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].get_queue(url.rpartition("/")[2])
+    queue = queue_of(url)
     return EventSource(
         queue_url=url,
         queue_arn=queue.queue_arn,
@@ -54,6 +54,11 @@ def _event_source(app: Chalice, aws: EmbeddedAws, config: SQSEventConfig) -> Eve
         window_seconds=config.maximum_batching_window_in_seconds,
         is_worth_a_look=lambda: bool(queue.messages),
     )
+
+
+def queue_of(url: str) -> Queue:
+    """moto's own record of a queue."""
+    return sqs_backends[DEFAULT_ACCOUNT_ID][REGION].get_queue(url.rpartition("/")[2])
 
 
 def _logical_id(queue_arn: Any) -> str:

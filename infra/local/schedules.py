@@ -77,12 +77,13 @@ def _expression(source: ScheduledEventConfig) -> str:
 def _scheduled(app: Chalice, name: str) -> Callable[[], Any]:
     def run() -> Any:
         context = LambdaContext(name, memory_size=1024, max_runtime_ms=60_000)
-        return app.handler_map[name](_event(name), context)
+        return app.handler_map[name](scheduled_event(name), context)
 
     return run
 
 
-def _event(name: str) -> dict[str, Any]:
+def scheduled_event(name: str) -> dict[str, Any]:
+    """What EventBridge sends to a function of this name by the clock."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -67,20 +67,16 @@ def running_stack(
     Raises:
         OSError: the port is taken.
     """
-    outside = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    outside = machine_environment()
     parameters = {"QueueVisibilitySeconds": str(visibility_seconds)}
     with ExitStack() as stack:
         server = stack.enter_context(Server(app, host, port))
         aws = stack.enter_context(embedded_aws(name, parameters=parameters))
         stack.enter_context(_environment(aws.environment))
-        runners = {}
-        for queue in ("JobQueue", "DataJobQueue"):
-            runners[queue] = Runner(
-                outside | aws.credentials, log_folder, slots=slots, grace_seconds=grace_seconds
-            )
-            stack.callback(runners[queue].close)
-            runners[queue].attach(aws.outputs[queue], REGION)
-        stack.enter_context(_threads(_work(app, aws)))
+        runners = stack.enter_context(
+            compute(aws, outside, log_folder, slots=slots, grace_seconds=grace_seconds)
+        )
+        stack.enter_context(threads(_work(app, aws)))
         stack.enter_context(_serving(server))
         url = f"http://{host}:{server.server_port}"
         yield Stack(url=url, aws=aws, runner=runners["JobQueue"], data_runner=runners["DataJobQueue"])
@@ -96,8 +92,43 @@ def _work(app: Chalice, aws: EmbeddedAws) -> list[Callable[[threading.Event], An
     ]
 
 
+def machine_environment() -> dict[str, str]:
+    """This process's own variables, but those of any AWS."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+
+
 @contextmanager
-def _threads(work: list[Callable[[threading.Event], Any]]) -> Iterator[None]:
+def compute(
+    aws: EmbeddedAws,
+    outside: Mapping[str, str],
+    log_folder: Path,
+    *,
+    slots: int = 1,
+    grace_seconds: float = 30,
+) -> Iterator[dict[str, Runner]]:
+    """The compute environments of the job queues, by their names in the template.
+
+    Args:
+        aws: the embedded AWS that has the queues.
+        outside: the environment of the jobs beside the credentials.
+        log_folder: where their output goes.
+        slots: jobs of each queue that run at a time.
+        grace_seconds: the time that a job has between SIGTERM and SIGKILL.
+    """
+    runners: dict[str, Runner] = {}
+    with ExitStack() as stack:
+        for queue in ("JobQueue", "DataJobQueue"):
+            runners[queue] = Runner(
+                {**outside, **aws.credentials}, log_folder, slots=slots, grace_seconds=grace_seconds
+            )
+            stack.callback(runners[queue].close)
+            runners[queue].attach(aws.outputs[queue], REGION)
+        yield runners
+
+
+@contextmanager
+def threads(work: list[Callable[[threading.Event], Any]]) -> Iterator[None]:
+    """Runs each of these in a thread that ends, when the context does, by the event that it is given."""
     stop = threading.Event()
     threads = [threading.Thread(target=each, args=(stop,), daemon=True) for each in work]
     for thread in threads:

@@ -1,0 +1,1 @@
+"""What `infra.package` made, run as Lambda and API Gateway run it, on the embedded AWS."""
