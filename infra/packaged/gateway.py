@@ -75,14 +75,17 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         path, _, query = self.path.partition("?")
-        found = self._api.route(self.command, path)
+        stage, slash, rest = path.removeprefix("/").partition("/")
+        found = self._api.route(self.command, slash + rest) if stage == self._api.stage else None
         if length > MAX_BODY_BYTES:
             self._refuse("REQUEST_TOO_LARGE", request_id)
         elif found is None:
             self._refuse("MISSING_AUTHENTICATION_TOKEN", request_id)
         else:
             route, variables = found
-            request = Request(self.command, path, query, self.headers.items(), body, request_id)
+            request = Request(
+                self.command, stage, slash + rest, query, self.headers.items(), body, request_id
+            )
             self._integrate(route, variables, request)
 
     # The base class looks for a method by each verb's name.

@@ -45,20 +45,23 @@ class GatewayResponse:
 @dataclass(frozen=True, slots=True)
 class Api:
     """Attributes:
+    stage: the first part of every URL's path, which no route has.
     routes: every path with every method.
     binary_types: media types that are handed on in base64.
     responses: by their types, MISSING_AUTHENTICATION_TOKEN and so on.
     """
 
+    stage: str
     routes: Sequence[Route]
     binary_types: Sequence[str]
     responses: Mapping[str, GatewayResponse]
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> "Api":
-        """The API of an AWS::ApiGateway::RestApi's Body."""
+    def of(cls, stage: str, body: Mapping[str, Any]) -> "Api":
+        """The API of an AWS::ApiGateway::RestApi's Body, with plain texts in it."""
         responses = body.get("x-amazon-apigateway-gateway-responses", {})
         return cls(
+            stage=stage,
             routes=list(_routes(body["paths"])),
             binary_types=body.get("x-amazon-apigateway-binary-media-types", []),
             responses={kind: _response(each) for kind, each in responses.items()},

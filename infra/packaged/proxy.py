@@ -10,14 +10,23 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-STAGE = "api"
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came in; the query is still encoded."""
+    """A request as it came in.
+
+    Attributes:
+        method: in capitals.
+        stage: the first part of the URL's path.
+        path: what follows it.
+        query: still encoded.
+        headers: in their order.
+        body: nothing where there is none.
+        request_id: a new one.
+    """
 
     method: str
+    stage: str
     path: str
     query: str
     headers: Sequence[tuple[str, str]]
@@ -63,12 +72,12 @@ def _context(request: Request, resource: str, headers: Mapping[str, str]) -> dic
         "extendedRequestId": request.request_id,
         "httpMethod": request.method,
         "identity": {"sourceIp": "127.0.0.1", "userAgent": headers.get("User-Agent")},
-        "path": f"/{STAGE}{request.path}",
+        "path": f"/{request.stage}{request.path}",
         "protocol": "HTTP/1.1",
         "requestId": request.request_id,
         "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
         "requestTimeEpoch": int(1000 * now),
         "resourceId": "local",
         "resourcePath": resource,
-        "stage": STAGE,
+        "stage": request.stage,
     }

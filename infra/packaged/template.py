@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from moto.cloudformation.parsing import get_model_map
+
+from infra.local import missing as missing  # adds to what moto knows
+
 from .openapi import Api
 
 Resource = Mapping[str, Any]
 _TRANSLATE = Path(__file__).with_name("translate.py")
 _FUNCTION = "AWS::Lambda::Function"
 _MAPPING = "AWS::Lambda::EventSourceMapping"
-_INSIDE_SUB = re.compile(r"\$\{(\w+)[.}]")
+_INSIDE_SUB = re.compile(r"\$\{(\w+)(?:\.[\w.]+)?\}")
 
 
 def translated(template: Path, python: Path) -> dict[str, Any]:
@@ -41,9 +45,26 @@ def translated(template: Path, python: Path) -> dict[str, Any]:
 
 
 def api_of(plain: Resource) -> Api:
-    """The one REST API of a template."""
+    """The one REST API of a template, with its one stage and the parameters' defaults."""
     [api] = of_type(plain, "AWS::ApiGateway::RestApi").values()
-    return Api.of(api["Properties"]["Body"])
+    [stage] = of_type(plain, "AWS::ApiGateway::Stage").values()
+    defaults = {name: str(each.get("Default", "")) for name, each in plain["Parameters"].items()}
+    return Api.of(stage["Properties"]["StageName"], _filled(api["Properties"]["Body"], defaults))
+
+
+def _filled(value: Any, parameters: Mapping[str, str]) -> Any:
+    """A part of a template with the parameters in its texts; what refers to resources stays."""
+    if isinstance(value, list):
+        return [_filled(each, parameters) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    if value.keys() == {"Fn::Sub"} and isinstance(value["Fn::Sub"], str):
+        text = value["Fn::Sub"]
+        names = set(_INSIDE_SUB.findall(text))
+        return (
+            _INSIDE_SUB.sub(lambda match: parameters[match[1]], text) if names <= parameters.keys() else value
+        )
+    return {name: _filled(each, parameters) for name, each in value.items()}
 
 
 def of_type(plain: Resource, kind: str) -> dict[str, Resource]:
@@ -68,9 +89,9 @@ def schedules_of(plain: Resource) -> Iterator[tuple[str, str]]:
                 yield expression, target["Arn"]["Fn::GetAtt"][0]
 
 
-def without(plain: Resource, is_unwanted: Callable[[Resource], bool]) -> dict[str, Any]:
-    """The template without some resources, and without what refers to them."""
-    kept = {name: each for name, each in plain["Resources"].items() if not is_unwanted(each)}
+def without(plain: Resource, is_unwanted: Callable[[str, Resource], bool]) -> dict[str, Any]:
+    """The template without some resources, by their logical ids, and without what refers to them."""
+    kept = {name: each for name, each in plain["Resources"].items() if not is_unwanted(name, each)}
     missing = plain["Resources"].keys() - kept.keys()
     while gone := {name for name, each in kept.items() if references(each) & missing}:
         kept = {name: each for name, each in kept.items() if name not in gone}
@@ -103,7 +124,9 @@ def references(value: Any) -> set[str]:
 
 def for_moto(plain: Resource) -> dict[str, Any]:
     """What moto makes of it: functions that it never runs, as queues and clocks are looked after outside."""
-    template = without(plain, lambda each: each["Type"].startswith("AWS::ApiGateway::") or _is_timed(each))
+    needed = references(list(plain["Resources"].values()))
+    superfluous = {name for name, each in plain["Resources"].items() if each["Type"] not in get_model_map()}
+    template = without(plain, lambda name, each: name in superfluous - needed or _is_elsewhere(each))
     resources = dict(template["Resources"])
     for name, each in of_type(template, _FUNCTION).items():
         resources[name] = _with(each, Code={"ZipFile": "run from the package"})
@@ -112,9 +135,10 @@ def for_moto(plain: Resource) -> dict[str, Any]:
     return {**template, "Resources": resources}
 
 
-def _is_timed(resource: Resource) -> bool:
-    """A rule that goes by the clock, which moto would take for one that every event matches."""
-    return "ScheduleExpression" in resource.get("Properties", {})
+def _is_elsewhere(resource: Resource) -> bool:
+    """The gateway, and rules that go by the clock, which in moto every event matches: both are ours."""
+    is_timed = "ScheduleExpression" in resource.get("Properties", {})
+    return is_timed or resource["Type"].startswith("AWS::ApiGateway::")
 
 
 def _with(resource: Resource, **properties: Any) -> Resource:
