@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults package image test check format lint types templates test-package policies clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults bench-cold-start package image test check format lint types templates test-package policies clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -50,13 +50,19 @@ image: $(STAMP) ## build both container images here, with docker or buildah; BAS
 	@$(BIN)/python -m infra.images build $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE)) \
 		$(if $(filter undefined,$(origin WEIGHTS)),,--weights "$(WEIGHTS)")
 
+bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside a bare Chalice app and three peers; installs below build/
+	@$(BIN)/python -m bench.cold_start $(OPTIONS)
+
 package: $(STAMP) ## make the Lambda zip and the whole template in build/package; ARCHITECTURE=arm64
 	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-package: $(STAMP) ## run the packaged functions and template, and the tests of the main job on them; installs below build/
+test-bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside a bare Chalice app and three peers; installs below build/
+	@$(BIN)/python -m bench.cold_start $(OPTIONS)
+
+package: $(STAMP) ## run the packaged functions and template, and the tests of the main job on them; installs below build/
 	$(BIN)/python -m pytest tests/package
 
 check: format lint types templates test ## everything that gates a change

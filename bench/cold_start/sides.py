@@ -74,7 +74,7 @@ class Side:
         return took
 
     def warm(self, times: int) -> float:
-        """CPU seconds of a request to a warm app without those of AWS's SDK: the median of many.
+        """CPU seconds of a request to a warm app that has AWS's answers already: the median of many.
 
         Raises:
             AnswerError: the answer wasn't 200.

@@ -14,16 +14,20 @@ def omitted() -> Any:
     return Field(default=None, exclude_if=lambda value: value is None)
 
 
+#: A model's validator is built when it is first used: a cold start builds those of its one request.
+_LAZY = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
+
+
 class Request(BaseModel):
     """A body that comes in: camelCase, no unknown members, no silent conversions ("5" is no number)."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(**_LAZY, extra="forbid", strict=True)
 
 
 class Answer(BaseModel):
     """A body that goes out. A member without a value is null, unless it is `omitted()`."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(**_LAZY, populate_by_name=True)
 
 
 class Page(Answer, Generic[T]):

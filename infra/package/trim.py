@@ -25,6 +25,8 @@ UNUSED = (
     # Of cffi, compiled bindings load _cffi_backend alone; the rest, and its C parser, compiles them.
     "cffi",
     "pycparser",
+    # Lambda's boto3 brings its own, and compiled, which this one would hide.
+    "jmespath",
     # Powertools is here for its logger and its metrics; routing is Chalice's.
     "aws_lambda_powertools/event_handler",
 )
