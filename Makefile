@@ -59,10 +59,7 @@ package: $(STAMP) ## make the Lambda zip and the whole template in build/package
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside a bare Chalice app and three peers; installs below build/
-	@$(BIN)/python -m bench.cold_start $(OPTIONS)
-
-package: $(STAMP) ## run the packaged functions and template, and the tests of the main job on them; installs below build/
+test-package: $(STAMP) ## run the packaged functions and template, and the tests of the main job on them; installs below build/
 	$(BIN)/python -m pytest tests/package
 
 check: format lint types templates test ## everything that gates a change
