@@ -1,0 +1,222 @@
+"""From a checkout to a URL. Each step finds what an interrupted run left, and goes on from there."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from . import artifacts, costs, images, planning, quotas, smoke, stack, states, terminal
+from .account import Account
+from .errors import FailedError, NotConfirmedError
+from .parts import Parts
+from .planning import Plan, function_key
+from .prices import Prices
+from .stage import Stage
+from .version import Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the command line asks for.
+
+    Attributes:
+        yes: ask nothing.
+        downgrade: deploy over a newer version all the same.
+        smoke_seconds: how long the API may take to answer as it should.
+    """
+
+    yes: bool = False
+    downgrade: bool = False
+    smoke_seconds: float = smoke.PATIENCE_SECONDS
+
+
+def deploy(account: Account, name: str, wish: Wish, parts: Parts, version: Version, console: Console) -> str:
+    """Deploys a stage, or brings it up to date.
+
+    Returns:
+        The API's URL.
+
+    Raises:
+        DeployError: it can't, or failed; a second call goes on from there.
+    """
+    stage = Stage(name=name, account=account.number, region=account.region)
+    terminal.say(
+        console, f"{stage.stack_name} in account {stage.account}, {stage.region}, as {account.identity}"
+    )
+    plan = planning.plan(account, stage, wish.downgrade, parts, version, console)
+    change_set = _propose(account, plan, console)
+    if change_set is not None:
+        _agree(account, plan, change_set, wish, console)
+    _send(account, plan, console)
+    after = _carry_out(account, plan, change_set, console)
+    _build_images(account, plan, after, console)
+    return _reach(stage, after, wish, console)
+
+
+def _propose(account: Account, plan: Plan, console: Console) -> stack.ChangeSet | None:
+    s3, stage = account.clients("s3"), plan.stage
+    artifacts.ensure(s3, stage)
+    content = json.dumps(plan.template, indent=1).encode()
+    key = f"templates/{hashlib.sha256(content).hexdigest()}.json"
+    artifacts.send(s3, stage, key, content)
+    with console.status("CloudFormation works out what changes"):
+        return stack.propose(
+            account.clients("cloudformation"),
+            stage,
+            template_url=artifacts.url(stage, key),
+            parameters=plan.parameters,
+            creates=plan.before is None,
+        )
+
+
+def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish, console: Console) -> None:
+    """Shows what changes and what it costs, and asks.
+
+    Raises:
+        NotConfirmedError: the answer was no; nothing is left of the question.
+    """
+    console.print(terminal.changes_table(change_set.changes))
+    show_costs(account, plan.stage, plan.template, plan.before, console)
+    warn_of_quotas(account, plan.stage, plan.parameters, plan.template, console)
+    again = plan.stage.make("deploy", YES="1")
+    try:
+        question = f"Deploy {plan.stage.stack_name}: {terminal.counted(change_set.changes)}?"
+        if wish.yes or terminal.ask(console, question, otherwise=again):
+            return
+    except BaseException:
+        stack.withdraw(account.clients("cloudformation"), change_set)
+        raise
+    stack.withdraw(account.clients("cloudformation"), change_set)
+    raise NotConfirmedError("Nothing was deployed.", plan.stage.make("deploy"))
+
+
+def show_costs(
+    account: Account, stage: Stage, template: Mapping[str, Any], before: states.Stack | None, console: Console
+) -> None:
+    """Prints what the stage costs: idle, and while it trains."""
+    prices = Prices(account.clients, stage.region)
+    with console.status("asking for prices"):
+        items = costs.idle_month(template, prices, _images_bytes(account, before))
+        hours, stored = costs.training_hours(template, prices), costs.stored(prices)
+        build = costs.image_build(template, prices)
+    table = f"list prices of {prices.table_region}, {prices.table_date}"
+    current = all(each.price.is_current for each in items)
+    console.print(terminal.idle_table(items, "prices of today" if current else f"partly {table}"))
+    console.print(terminal.hours_table(hours))
+    if not all(each.is_current for each in hours):
+        console.print(f"On demand: {table}.", highlight=False)
+    console.print(
+        f"Beside that, a month: {', '.join(f'{each.usd:.3g} USD per {each.what}' for each in stored)}."
+        + (f" An image build: about {build.usd:.2f} USD." if build else ""),
+        highlight=False,
+    )
+
+
+def _images_bytes(account: Account, before: states.Stack | None) -> int:
+    """Of the images that there are; they stay when new ones come, up to the ten of the repositories' rule."""
+    total = 0
+    for name in _repositories(before):
+        pages = account.clients("ecr").get_paginator("describe_images").paginate(repositoryName=name)
+        total += sum(each.get("imageSizeInBytes", 0) for page in pages for each in page["imageDetails"])
+    return total
+
+
+def _repositories(found: states.Stack | None) -> list[str]:
+    return [found.outputs[name] for name in images.REPOSITORIES if name in found.outputs] if found else []
+
+
+def warn_of_quotas(
+    account: Account,
+    stage: Stage,
+    parameters: Mapping[str, str],
+    template: Mapping[str, Any],
+    console: Console,
+) -> None:
+    """Prints a line for each GPU quota of 0: the stage can be made, and no training will start."""
+    wanted = int(parameters.get("MaxVcpus") or template["Parameters"]["MaxVcpus"]["Default"])
+    for quota in quotas.read(account.clients("service-quotas"), wanted):
+        if quota.vcpus == 0 and not quota.asked_for:
+            terminal.say(console, f"No training can start: the quota {quota.name!r} is 0.", "[yellow]![/]")
+            terminal.show_next(console, quota.command(stage))
+
+
+def _send(account: Account, plan: Plan, console: Console) -> None:
+    s3, stage = account.clients("s3"), plan.stage
+    with console.status("uploading"):
+        sent = [
+            artifacts.send(s3, stage, function_key(plan.package), plan.package.zip),
+            artifacts.send(s3, stage, f"images/{plan.sources.tag}.zip", plan.sources.path),
+        ]
+    terminal.say(console, f"uploaded to {stage.artifact_bucket}" if any(sent) else "uploaded already")
+
+
+def _carry_out(
+    account: Account, plan: Plan, change_set: stack.ChangeSet | None, console: Console
+) -> states.Stack:
+    cloudformation, stage = account.clients("cloudformation"), plan.stage
+    if change_set is None:
+        if plan.before is None:
+            raise FailedError("The template makes nothing.", "make package")
+        terminal.say(console, "the stack is up to date")
+        return plan.before
+    if plan.before and plan.before.parameters.get("ImageTag") != plan.sources.tag:
+        # Not before there is an image may a job be made to need it.
+        _wait_for_images(account, plan, plan.before, console)
+    with terminal.stack_progress(console, stage.stack_name, len(change_set.changes)) as watch:
+        after = stack.carry_out(cloudformation, stage, change_set, watch)
+    terminal.say(console, f"{stage.stack_name} is in {after.status}")
+    return after
+
+
+def _project(found: states.Stack) -> str | None:
+    return found.outputs.get("ImageBuild")
+
+
+def _wait_for_images(account: Account, plan: Plan, found: states.Stack, console: Console) -> None:
+    build = _started(account, plan, found)
+    if build is None:
+        return
+    with console.status("building the container images") as status:
+        images.wait(
+            account.clients("codebuild"),
+            plan.stage,
+            build,
+            lambda phase: status.update(f"building the container images: {phase}"),
+        )
+    terminal.say(console, f"built the container images {plan.sources.tag}")
+
+
+def _started(account: Account, plan: Plan, found: states.Stack) -> str | None:
+    """The build of the images; None where they are built, or the stack builds none."""
+    project = _project(found)
+    if project is None or images.are_built(account.clients("ecr"), _repositories(found), plan.sources.tag):
+        return None
+    return images.start(
+        account.clients("codebuild"), project, bucket=plan.stage.artifact_bucket, tag=plan.sources.tag
+    )
+
+
+def _build_images(account: Account, plan: Plan, after: states.Stack, console: Console) -> None:
+    """Doesn't wait: the API works without. A training that is started before fails, and says so."""
+    if _started(account, plan, after):
+        minutes = Prices(None, plan.stage.region).assumed["buildMinutes"]
+        terminal.say(
+            console,
+            f"CodeBuild builds the container images {plan.sources.tag}, in about {minutes:.0f} minutes;"
+            f" {plan.stage.make('logs')} shows it. Trainings can run when it is done.",
+            "[yellow]…[/]",
+        )
+
+
+def _reach(stage: Stage, after: states.Stack, wish: Wish, console: Console) -> str:
+    url = after.outputs.get("ApiUrl")
+    if url is None:
+        raise FailedError(f"The stack {stage.stack_name} has no output ApiUrl.", stage.make("deploy"))
+    with console.status(f"asking {url}"):
+        title = smoke.check(stage, url.rstrip("/"), wish.smoke_seconds)
+    terminal.say(console, f"{title} answers")
+    console.print(f"\n[bold]{url}[/]", highlight=False, soft_wrap=True)
+    return url

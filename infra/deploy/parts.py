@@ -1,0 +1,66 @@
+"""What the other folders of infra/ make for a deployment, so that tests can hand in something smaller."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from .errors import FailedError
+from .stage import STAGES
+
+ROOT = Path(__file__).parents[2]
+
+
+class Package(Protocol):
+    """infra.package's: the functions' zip, its hash, and the template of the whole stack."""
+
+    @property
+    def zip(self) -> Path: ...
+    @property
+    def template(self) -> Path: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class Sources(Protocol):
+    """infra.images': a zip of what the images are built of, and the tag that its content gives them."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def tag(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Where a deployment gets its parts.
+
+    Attributes:
+        package: packages the functions for a region.
+        sources: zips the sources of the images.
+        stages: the folder of the stages' parameters.
+    """
+
+    package: Callable[[str], Package]
+    sources: Callable[[], Sources]
+    stages: Path = STAGES
+
+
+def real(architecture: str) -> Parts:
+    """The parts of this checkout, made below build/."""
+    return Parts(package=lambda region: _package(region, architecture), sources=_sources)
+
+
+def _package(region: str, architecture: str) -> Package:
+    from infra.package import PackageError, build
+
+    try:
+        return build(ROOT / "build" / "package", region=region, architecture=architecture)
+    except PackageError as error:
+        raise FailedError(f"The functions can't be packaged: {error}", "make package") from error
+
+
+def _sources() -> Sources:
+    from infra.images import source_zip
+
+    return source_zip(ROOT / "build" / "images")

@@ -1,0 +1,123 @@
+"""A stage: what it is called, where it lives, and its parameters."""
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import UsageError
+
+STAGES = Path(__file__).parents[1] / "stages"
+#: As infra/template.yaml has it: the names of buckets and tables are made of it.
+_NAME = re.compile("[a-z][a-z0-9]{0,15}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One deployment of Darkroom in one account and region."""
+
+    name: str
+    account: str
+    region: str
+
+    @property
+    def stack_name(self) -> str:
+        return f"darkroom-{self.name}"
+
+    @property
+    def prefix(self) -> str:
+        """What the name of everything begins with that belongs to the stage, and of nothing else."""
+        return f"{self.stack_name}-"
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of images and results, as infra/template.yaml names it."""
+        return f"{self.prefix}{self.account}-{self.region}"
+
+    @property
+    def artifact_bucket(self) -> str:
+        """The bucket of packages, templates and image sources: 63 letters at most, S3's limit."""
+        return f"{self.prefix}artifacts-{self.account}-{self.region}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What marks all that belongs to the stage, for bills and for the search for leftovers.
+
+        They never change: Batch would replace its queues and compute environments for a new tag.
+        """
+        return {"Project": "darkroom", "Stage": self.name}
+
+    def make(self, target: str, **variables: str) -> str:
+        """The make command for this stage."""
+        return make(target, self.name, **variables)
+
+
+def make(target: str, stage: str, **variables: str) -> str:
+    """A make command as a person types it."""
+    return " ".join(
+        ["make", target, f"STAGE={stage}", *(f"{key}={value}" for key, value in variables.items())]
+    )
+
+
+def checked_name(name: str) -> str:
+    """The name, if a stage may have it.
+
+    Raises:
+        UsageError: it may not.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"A stage can't be called {name!r}: small letters and digits only, a letter first, 16 at most.",
+            make("deploy", _suggested(name)),
+        )
+    return name
+
+
+def _suggested(name: str) -> str:
+    letters = re.sub("[^a-z0-9]", "", name.lower()).lstrip("0123456789")
+    return letters[:16] or "dev"
+
+
+def read_parameters(folder: Path, name: str) -> dict[str, str]:
+    """The stage's own values of the template's parameters.
+
+    Raises:
+        UsageError: there is no such file, or it isn't a flat object of strings.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        raise UsageError(
+            f"The stage {name} has no parameters: {_shown(path)} isn't there.",
+            f"cp {_shown(folder)}/dev.json {_shown(path)}",
+        )
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise UsageError(
+            f"{_shown(path)} is not JSON: {error}.", f"python3 -m json.tool {_shown(path)}"
+        ) from error
+    if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
+        raise UsageError(
+            f"{_shown(path)} must be one object whose values are strings, numbers and truth values included.",
+            f"${{EDITOR:-vi}} {_shown(path)}",
+        )
+    return values
+
+
+def check_parameters(values: Collection[str], known: Collection[str], folder: Path, name: str) -> None:
+    """Checks that the template knows every parameter of the stage.
+
+    Raises:
+        UsageError: it doesn't know one.
+    """
+    if unknown := sorted(set(values) - set(known)):
+        path = _shown(folder / f"{name}.json")
+        raise UsageError(
+            f"{path} sets {', '.join(unknown)}, which the template doesn't know.", f"${{EDITOR:-vi}} {path}"
+        )
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
