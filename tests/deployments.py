@@ -16,9 +16,11 @@ from typing import Any
 import boto3
 import botocore.session
 from moto.cloudformation.models import CloudFormationBackend, cloudformation_backends
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.codebuild.models import codebuild_backends
 from moto.core.common_models import CloudFormationModel
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.vpcs import VPC
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 from rich.console import Console
 from werkzeug.serving import make_server
@@ -117,8 +119,9 @@ class CodeBuildProject(CloudFormationModel):
         made, backend = cls(), codebuild_backends[account_id][region_name]
         made.physical_resource_id = properties.get("Name", resource_name)
         source = {key.lower(): value for key, value in properties["Source"].items()}
+        artifacts: dict[str, str] = {"type": "NO_ARTIFACTS"}
         backend.create_project(
-            made.physical_resource_id, None, source, {"type": "NO_ARTIFACTS"}, {}, "role", [], {}, 60, 60, None, {}
+            made.physical_resource_id, None, source, artifacts, {}, "role", [], {}, 60, 60, None, {}, None
         )  # fmt: skip
         return made
 
@@ -147,14 +150,26 @@ def _delete(backend: CloudFormationBackend, name_or_stack_id: str) -> None:
         _delete_in_moto(backend, stack.stack_id)
     except Exception as error:  # noqa: BLE001 - whatever moto raises is the reason
         backend.stacks[stack.stack_id] = stack
+        _forget_deleted(stack)
         stack.status = "DELETE_FAILED"
         stack._add_stack_event("DELETE_FAILED", resource_status_reason=str(error))
+
+
+def _forget_deleted(stack: Any) -> None:
+    """moto would make anew whatever of the stack is asked for."""
+    resources = stack.resource_map
+    left = {
+        name: each
+        for name, each in resources._resource_json_map.items()
+        if name in resources._parsed_resources
+    }
+    resources._resource_json_map = left
 
 
 def _make_vpcs_deletable(stack: Any) -> None:
     """moto deletes no route table with its stack, and no network that has one."""
     for resource in stack.stack_resources:
-        if getattr(resource, "type", "") == "AWS::EC2::VPC":
+        if isinstance(resource, VPC):
             ec2 = ec2_backends[stack.account_id][stack.region_name]
             for table in ec2.describe_route_tables(filters={"vpc-id": resource.id}):
                 if not table.main_association_id:
@@ -162,6 +177,15 @@ def _make_vpcs_deletable(stack: Any) -> None:
                     ec2.delete_route_table(table.id)
 
 
+def _answer_delete(response: CloudFormationResponse) -> Any:
+    """Also leaves what RetainResources names where it is."""
+    stack = response.cloudformation_backend.get_stack(response._get_param("StackName"))
+    for name in response._get_param("RetainResources", []):
+        stack.resource_map._resource_json_map[name]["DeletionPolicy"] = "Retain"
+    return _answer_delete_in_moto(response)
+
+
+_answer_delete_in_moto = CloudFormationResponse.delete_stack
 _execute_in_moto = CloudFormationBackend.execute_change_set
 _delete_in_moto = CloudFormationBackend.delete_stack
 
@@ -171,6 +195,7 @@ def serving(monkeypatch: Any) -> Iterator["World"]:
     """An account over HTTP until the context ends; its state is that of all of the process's moto."""
     monkeypatch.setattr(CloudFormationBackend, "execute_change_set", _execute)
     monkeypatch.setattr(CloudFormationBackend, "delete_stack", _delete)
+    monkeypatch.setattr(CloudFormationResponse, "delete_stack", _answer_delete)
     # It would take the TLS-only policy for one against everybody.
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: _neutral())
     # Every run of a command has a session of its own; they may share what they read from botocore's files.
@@ -268,7 +293,9 @@ def small_parts(
     stages = folder / "stages"
     stages.mkdir(exist_ok=True)
     if not (stages / f"{stage}.json").exists():
-        (stages / f"{stage}.json").write_text('{"MaxVcpus": "8"}')
+        # moto makes no job definition for several machines.
+        values = {"MaxVcpus": "8"} | ({"MaxNodes": "1"} if "MaxNodes" in template["Parameters"] else {})
+        (stages / f"{stage}.json").write_text(json.dumps(values))
     (folder / "template.json").write_text(content)
     for name, inside in (("deployment.zip", "app"), ("images.zip", sources)):
         with zipfile.ZipFile(folder / name, "w") as archive:

@@ -148,27 +148,23 @@ def _delete_stack(
             if stack.delete(cloudformation, found.identity, watch, retained) is None:
                 terminal.say(console, f"the stack {stage.stack_name} is gone")
                 return
-            stuck = [
-                each
-                for each in stack.resources(cloudformation, found.identity)
-                if each["ResourceStatus"] == "DELETE_FAILED"
-            ]
             if keeps:
-                retained = [
-                    each["LogicalResourceId"] for each in stuck if each["ResourceType"] in _DATA_TYPES
-                ]
+                retained = _data(stack.resources(cloudformation, found.identity))
             else:
                 removal.empty_bucket(account.clients("s3"), stage, stage.bucket)
     raise FailedError(
-        f"CloudFormation can't delete {', '.join(each['LogicalResourceId'] for each in stuck)}."
-        f"{_reason(stuck)}",
+        f"CloudFormation can't delete {stage.stack_name}.{states.because(cloudformation, found.identity)}",
         stage.make("destroy", **({} if keeps else {"PURGE": "1"})),
     )
 
 
-def _reason(stuck: list[dict[str, Any]]) -> str:
-    reasons = [each.get("ResourceStatusReason", "") for each in stuck]
-    return f" {reasons[0]}" if reasons and reasons[0] else ""
+def _data(resources: list[dict[str, Any]]) -> list[str]:
+    """Logical ids of tables and buckets that are still there."""
+    return [
+        each["LogicalResourceId"]
+        for each in resources
+        if each["ResourceType"] in _DATA_TYPES and each["ResourceStatus"] != "DELETE_COMPLETE"
+    ]
 
 
 def _delete_rest(account: Account, stage: Stage, keeps: bool, console: Console) -> None:

@@ -105,7 +105,7 @@ def test_aws_out_of_reach(shell, monkeypatch, capsys):
     [("Dev", "dev"), ("my-stage", "mystage"), ("1st", "st"), ("a" * 17, "a" * 16), ("/../", "dev")],
 )
 def test_a_stage_name_that_can_not_be(name, suggested, capsys):
-    """A name with bad characters is refused before AWS is asked, with one that would do; the exit code is 2."""
+    """A name with bad characters is refused before AWS is asked, and one that would do is named."""
     code, said = run("deploy", "--stage", name, capsys=capsys)
     assert code == 2
     assert f"A stage can't be called {name!r}: small letters and digits only" in said
