@@ -1,6 +1,7 @@
 # Everything a person or a machine does here. `make` alone lists it.
 PYTHON ?= python3
 PORT ?= 8000
+STAGE ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -8,7 +9,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults bench-cold-start package image test check format lint types templates test-package policies clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs bench-cold-start package image test check format lint types templates test-package policies clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -55,6 +56,23 @@ bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside
 
 package: $(STAMP) ## make the Lambda zip and the whole template in build/package; ARCHITECTURE=arm64
 	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+
+DEPLOY = $(BIN)/python -m infra.deploy $@ --stage "$(STAGE)" $(if $(REGION),--region $(REGION))
+
+doctor: $(STAMP) ## look whether AWS, this checkout and STAGE=dev are ready for a deploy
+	@$(DEPLOY)
+
+deploy: $(STAMP) ## deploy STAGE=dev into your AWS account; shows changes and cost, and asks (YES=1: doesn't)
+	@$(DEPLOY) $(if $(YES),--yes) $(if $(DOWNGRADE),--downgrade) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+
+destroy: $(STAMP) ## delete all of STAGE=dev; asks for its name; protected data only with PURGE=1
+	@$(DEPLOY) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(PURGE),--purge)
+
+cost: $(STAMP) ## what STAGE=dev has cost, by service and month
+	@$(DEPLOY) $(if $(MONTHS),--months $(MONTHS))
+
+logs: $(STAMP) ## show the logs of STAGE=dev as they are written; SINCE=10m GROUP=training
+	@$(DEPLOY) $(if $(SINCE),--since $(SINCE)) $(if $(GROUP),--group $(GROUP))
 
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile

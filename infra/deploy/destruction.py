@@ -149,22 +149,16 @@ def _delete_stack(
                 terminal.say(console, f"the stack {stage.stack_name} is gone")
                 return
             if keeps:
-                retained = _data(stack.resources(cloudformation, found.identity))
+                there = stack.resources(cloudformation, found.identity)
+                retained = [
+                    each["LogicalResourceId"] for each in there if each["ResourceType"] in _DATA_TYPES
+                ]
             else:
                 removal.empty_bucket(account.clients("s3"), stage, stage.bucket)
     raise FailedError(
         f"CloudFormation can't delete {stage.stack_name}.{states.because(cloudformation, found.identity)}",
         stage.make("destroy", **({} if keeps else {"PURGE": "1"})),
     )
-
-
-def _data(resources: list[dict[str, Any]]) -> list[str]:
-    """Logical ids of tables and buckets that are still there."""
-    return [
-        each["LogicalResourceId"]
-        for each in resources
-        if each["ResourceType"] in _DATA_TYPES and each["ResourceStatus"] != "DELETE_COMPLETE"
-    ]
 
 
 def _delete_rest(account: Account, stage: Stage, keeps: bool, console: Console) -> None:

@@ -120,5 +120,7 @@ def image_count(ecr: Any, repository: str) -> int:
 
 def is_gone(error: ClientError) -> bool:
     """Whether AWS says that there is no such thing: an earlier run has deleted it."""
-    code = code_of(error)
-    return "NotFound" in code or code.startswith("NoSuch") or code == "404"
+    code, message = code_of(error), error.response["Error"].get("Message", "")
+    # Batch has one code for all that a client does wrong.
+    is_batch = code == "ClientException" and "does not exist" in message
+    return "NotFound" in code or code.startswith("NoSuch") or code == "404" or is_batch

@@ -176,6 +176,7 @@ def delete(cloudformation: Any, identity: str, watch: Watch, retained: Sequence[
 
 
 def resources(cloudformation: Any, name: str) -> list[dict[str, Any]]:
-    """What the stack consists of: LogicalResourceId, PhysicalResourceId, ResourceType, ResourceStatus."""
+    """What the stack still consists of: LogicalResourceId, PhysicalResourceId and ResourceType of each."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
-    return [each for page in pages for each in page["StackResourceSummaries"]]
+    found = [each for page in pages for each in page["StackResourceSummaries"]]
+    return [each for each in found if each["ResourceStatus"] != "DELETE_COMPLETE"]

@@ -1,0 +1,160 @@
+"""Steps of a deployment whose other side no emulator has."""
+
+from datetime import date
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from infra.deploy import images, quotas, spend
+from infra.deploy.errors import AccountError, FailedError
+from infra.deploy.stage import Stage
+from infra.deploy.version import Version, of_checkout
+
+STAGE = Stage(name="dev", account="123456789012", region="eu-west-1")
+
+
+@pytest.fixture
+def stubbed():
+    """Makes a client whose answers are queued, all of which must be used."""
+    made = []
+
+    def make(service: str):
+        client = boto3.client(service, "eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+        made.append(Stubber(client))
+        made[-1].activate()
+        return client, made[-1]
+
+    yield make
+    for stubber in made:
+        stubber.assert_no_pending_responses()
+
+
+def build(status: str, tag: str = "abc", phase: str = "BUILD") -> dict:
+    variables = [{"name": "IMAGE_TAG", "value": tag}]
+    return {
+        "id": "images:1",
+        "buildStatus": status,
+        "currentPhase": phase,
+        "environment": {
+            "type": "LINUX_CONTAINER",
+            "image": "x",
+            "computeType": "BUILD_GENERAL1_SMALL",
+            "environmentVariables": variables,
+        },
+        "phases": [{"phaseType": phase, "phaseStatus": "FAILED" if status == "FAILED" else "SUCCEEDED"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("newest", "starts"),
+    [(build("IN_PROGRESS"), False), (build("IN_PROGRESS", tag="other"), True), (build("FAILED"), True)],
+    ids=["the same", "another", "a failed one"],
+)
+def test_an_image_build_under_way_is_not_started_twice(stubbed, newest, starts):
+    """After an interruption the build of the same sources is found; another or a failed one is none."""
+    client, stubber = stubbed("codebuild")
+    stubber.add_response("list_builds_for_project", {"ids": ["images:1"]})
+    stubber.add_response("batch_get_builds", {"builds": [newest]})
+    if starts:
+        expected = {
+            "projectName": "images",
+            "sourceTypeOverride": "S3",
+            "sourceLocationOverride": "artifacts/images/abc.zip",
+            "environmentVariablesOverride": [{"name": "IMAGE_TAG", "value": "abc", "type": "PLAINTEXT"}],
+        }
+        stubber.add_response("start_build", {"build": {"id": "images:2"}}, expected)
+    found = images.start(client, "images", bucket="artifacts", tag="abc")
+    assert found == ("images:2" if starts else "images:1")
+
+
+def test_an_image_build_that_fails_says_in_which_phase(stubbed):
+    """Each phase is shown once; a failure is an error that names the logs."""
+    client, stubber = stubbed("codebuild")
+    for each in (build("IN_PROGRESS", phase="QUEUED"), build("IN_PROGRESS", phase="QUEUED"), build("FAILED")):
+        stubber.add_response("batch_get_builds", {"builds": [each]})
+    phases: list[str] = []
+    with pytest.raises(FailedError, match="ended with FAILED in build") as failed:
+        images.wait(client, STAGE, "images:1", phases.append)
+    assert phases == ["queued", "build"]
+    assert failed.value.command == "make logs STAGE=dev"
+
+
+def test_a_quota_that_nobody_changed_is_awss_default(stubbed):
+    """An account without a value of its own has AWS's; of its requests only open ones count."""
+    client, stubber = stubbed("service-quotas")
+    requests = [{"Status": "CASE_OPENED", "DesiredValue": 16.0}, {"Status": "DENIED", "DesiredValue": 64.0}]
+    stubber.add_client_error("get_service_quota", "NoSuchResourceException")
+    stubber.add_response("get_aws_default_service_quota", {"Quota": {"Value": 0.0}})
+    stubber.add_response(
+        "list_requested_service_quota_change_history_by_quota", {"RequestedQuotas": requests}
+    )
+    stubber.add_response("get_service_quota", {"Quota": {"Value": 8.0}})
+    stubber.add_response("list_requested_service_quota_change_history_by_quota", {"RequestedQuotas": []})
+    spot, on_demand = quotas.read(client, 32)
+    assert (spot.code, spot.vcpus, spot.asked_for) == ("L-3819A6DF", 0, 16)
+    assert (on_demand.code, on_demand.vcpus, on_demand.asked_for) == ("L-DB2E81BA", 8, 0)
+    assert on_demand.command(STAGE).endswith("--desired-value 32 --region eu-west-1")
+
+
+def period(start: str, **services: str) -> dict:
+    groups = [
+        {"Keys": [name], "Metrics": {"UnblendedCost": {"Amount": usd, "Unit": "USD"}}}
+        for name, usd in services.items()
+    ]
+    return {"TimePeriod": {"Start": start, "End": "2026-12-01"}, "Groups": groups}
+
+
+def test_spend_is_asked_for_by_the_stages_tag(stubbed):
+    """Whole months, today included, of what bears the stage's tag, page by page."""
+    client, stubber = stubbed("ce")
+    active = {"TagKey": "Stage", "Type": "UserDefined", "Status": "Active"}
+    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": [active]})
+    question = {
+        "TimePeriod": {"Start": "2025-12-01", "End": "2026-02-01"},
+        "Granularity": "MONTHLY",
+        "Metrics": ["UnblendedCost"],
+        "Filter": {"Tags": {"Key": "Stage", "Values": ["dev"], "MatchOptions": ["EQUALS"]}},
+        "GroupBy": [{"Type": "DIMENSION", "Key": "SERVICE"}],
+    }
+    first = {"ResultsByTime": [period("2025-12-01", EC2="1.5")], "NextPageToken": "more"}
+    second = {"ResultsByTime": [period("2025-12-01", S3="0.25"), period("2026-01-01", EC2="2")]}
+    stubber.add_response("get_cost_and_usage", first, question)
+    stubber.add_response("get_cost_and_usage", second, {**question, "NextPageToken": "more"})
+    found = spend.by_service(client, STAGE, 2, date(2026, 1, 31))
+    assert found == {"2025-12": {"EC2": 1.5, "S3": 0.25}, "2026-01": {"EC2": 2.0}}
+
+
+def test_a_tag_that_bills_do_not_show_is_said_to_be_so(stubbed):
+    """Without the activated tag every sum would be nothing: the command that activates it is named."""
+    client, stubber = stubbed("ce")
+    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": []}, {"TagKeys": ANY})
+    with pytest.raises(AccountError, match="Bills don't show the tag Stage yet") as stopped:
+        spend.by_service(client, STAGE, 1, date(2026, 1, 31))
+    assert stopped.value.command.endswith("TagKey=Stage,Status=Active")
+
+
+def test_cost_explorer_that_is_off_is_said_to_be_so(stubbed):
+    """An account that never opened it has no data."""
+    client, stubber = stubbed("ce")
+    stubber.add_client_error("list_cost_allocation_tags", "DataUnavailableException")
+    with pytest.raises(AccountError, match="Cost Explorer has no data yet"):
+        spend.by_service(client, STAGE, 1, date(2026, 1, 31))
+
+
+def test_versions_are_ordered_by_release_then_by_commit(tmp_path):
+    """A later release is newer whatever its commit's time; an archive has its number alone."""
+    ordered = ["0.1.0", "0.1.0+5", "0.1.0+70", "0.2.0", "0.10.0+1", "1.0.0"]
+    assert sorted(Version.read(text) for text in reversed(ordered)) == [
+        Version.read(text) for text in ordered
+    ]
+    assert [str(Version.read(text)) for text in ordered] == ordered
+    assert Version.read("latest") is None
+    assert of_checkout(tmp_path).committed_at == 0
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-2", "ap-northeast-1"])
+def test_bucket_names_are_short_enough_for_s3(region):
+    """The longest stage's names have 63 letters at most in the longest region."""
+    stage = Stage(name="a" * 16, account="123456789012", region=region)
+    assert max(len(stage.bucket), len(stage.artifact_bucket)) <= 63
