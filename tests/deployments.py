@@ -303,7 +303,9 @@ def small_parts(
     digest = hashlib.sha256((folder / "deployment.zip").read_bytes()).hexdigest()
     package = SmallPackage(folder / "deployment.zip", folder / "template.json", digest)
     images = SmallSources(folder / "images.zip", hashlib.sha256(sources.encode()).hexdigest()[:16])
-    return Parts(package=lambda _: package, sources=lambda: images, stages=stages)
+    return Parts(
+        package=lambda _: package, sources=lambda: images, for_stage=lambda whole, _: whole, stages=stages
+    )
 
 
 def small_template(api_url: str, **resources: Any) -> dict[str, Any]:

@@ -115,12 +115,15 @@ def _runs_a_month(event: Mapping[str, Any]) -> float:
     return HOURS_A_MONTH * 60 / (int(found[1]) * _MINUTES[found[2]]) if found else 0
 
 
-def training_hours(template: Mapping[str, Any], prices: Prices) -> list[TrainingHour]:
+def training_hours(
+    template: Mapping[str, Any], parameters: Mapping[str, str], prices: Prices
+) -> list[TrainingHour]:
     """An hour on each kind of machine that the training's compute environments may start, cheapest first."""
-    disk = prices.assumed["diskGigabytes"] * prices.of("disk-gb-month").usd / HOURS_A_MONTH
+    gigabytes = float(_parameter(template, parameters, "ScratchGiB") or prices.assumed["diskGigabytes"])
+    disk = gigabytes * prices.of("disk-gb-month").usd / HOURS_A_MONTH
     beside = disk + prices.of("address-hour").usd
     hours = []
-    for kind in instance_types(template):
+    for kind in instance_types(template, parameters):
         on_demand, spot = prices.instance_hour(kind), prices.spot_hour(kind)
         hours.append(
             TrainingHour(
@@ -133,16 +136,31 @@ def training_hours(template: Mapping[str, Any], prices: Prices) -> list[Training
     return sorted(hours, key=lambda each: each.on_demand or float("inf"))
 
 
-def instance_types(template: Mapping[str, Any]) -> list[str]:
+def instance_types(template: Mapping[str, Any], parameters: Mapping[str, str]) -> list[str]:
     """Of a family, the size with one GPU and the fewest processors, which Batch takes where it fits."""
     named = [
         kind
         for each in template["Resources"].values()
         if each["Type"] == "AWS::Batch::ComputeEnvironment"
-        for kind in each["Properties"].get("ComputeResources", {}).get("InstanceTypes", [])
-        if isinstance(kind, str)
+        for kind in _listed(
+            each["Properties"]["ComputeResources"].get("InstanceTypes", []), template, parameters
+        )
     ]
     return list(dict.fromkeys(kind if "." in kind else f"{kind}.xlarge" for kind in named))
+
+
+def _listed(value: Any, template: Mapping[str, Any], parameters: Mapping[str, str]) -> list[str]:
+    """A list, or a parameter that is split at a separator."""
+    if isinstance(value, Mapping):
+        separator, reference = value["Fn::Split"]
+        return _parameter(template, parameters, reference["Ref"]).split(separator)
+    return list(value)
+
+
+def _parameter(template: Mapping[str, Any], parameters: Mapping[str, str], name: str) -> str:
+    """A parameter's value in this stage; nothing where the template has none of that name."""
+    default = template.get("Parameters", {}).get(name, {}).get("Default", "")
+    return str(parameters.get(name, default))
 
 
 def stored(prices: Prices) -> list[Item]:

@@ -69,6 +69,7 @@ def _propose(account: Account, plan: Plan, console: Console) -> stack.ChangeSet 
             template_url=artifacts.url(stage, key),
             parameters=plan.parameters,
             creates=plan.before is None,
+            adopts=plan.adopts,
         )
 
 
@@ -79,7 +80,7 @@ def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish
         NotConfirmedError: the answer was no; nothing is left of the question.
     """
     console.print(terminal.changes_table(change_set.changes))
-    show_costs(account, plan.stage, plan.template, plan.before, console)
+    show_costs(account, plan, console)
     warn_of_quotas(account, plan.stage, plan.parameters, plan.template, console)
     again = plan.stage.make("deploy", YES="1")
     try:
@@ -93,15 +94,13 @@ def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish
     raise NotConfirmedError("Nothing was deployed.", plan.stage.make("deploy"))
 
 
-def show_costs(
-    account: Account, stage: Stage, template: Mapping[str, Any], before: states.Stack | None, console: Console
-) -> None:
+def show_costs(account: Account, plan: Plan, console: Console) -> None:
     """Prints what the stage costs: idle, and while it trains."""
-    prices = Prices(account.clients, stage.region)
+    prices, template = Prices(account.clients, plan.stage.region), plan.template
     with console.status("asking for prices"):
-        items = costs.idle_month(template, prices, _images_bytes(account, before))
-        hours, stored = costs.training_hours(template, prices), costs.stored(prices)
-        build = costs.image_build(template, prices)
+        items = costs.idle_month(template, prices, _images_bytes(account, plan.before))
+        hours = costs.training_hours(template, plan.parameters, prices)
+        stored, build = costs.stored(prices), costs.image_build(template, prices)
     table = f"list prices of {prices.table_region}, {prices.table_date}"
     current = all(each.price.is_current for each in items)
     console.print(terminal.idle_table(items, "prices of today" if current else f"partly {table}"))

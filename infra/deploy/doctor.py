@@ -52,7 +52,7 @@ def examine(
         ("tools", lambda: _tools()),
         ("stack", lambda: _stack(account, stage, version)),
         ("buckets", lambda: _buckets(account, stage)),
-        ("machines", lambda: _machines(account, template)),
+        ("machines", lambda: _machines(account, stage, parts, template)),
         ("quotas", lambda: _quotas(account, stage, parts, template)),
         ("gateway logs", lambda: _gateway(account)),
     ]
@@ -101,8 +101,8 @@ def _buckets(account: Account, stage: Stage) -> Iterator[Finding]:
         yield Finding(name="bucket", is_right=True, text=f"{name} is {'ours' if is_ours else 'free'}")
 
 
-def _machines(account: Account, template: Mapping[str, Any]) -> Iterator[Finding]:
-    wanted = costs.instance_types(template)
+def _machines(account: Account, stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iterator[Finding]:
+    wanted = costs.instance_types(template, read_parameters(parts.stages, stage.name))
     offered = account.clients("ec2").describe_instance_type_offerings(
         Filters=[{"Name": "instance-type", "Values": wanted}]
     )["InstanceTypeOfferings"]

@@ -44,10 +44,10 @@ class Inventory:
 def take(clients: Clients, stage: Stage) -> Inventory:
     """Looks for what bears the stage's name."""
     dynamodb = clients("dynamodb")
-    tables = [each for each in _tables(dynamodb) if each.startswith(stage.prefix)]
+    there = list(tables(dynamodb, stage))
     return Inventory(
-        tables=tables,
-        protected=[each for each in tables if _is_protected(dynamodb, each)],
+        tables=there,
+        protected=[each for each in there if _is_protected(dynamodb, each)],
         buckets=[
             name
             for name in (stage.bucket, stage.artifact_bucket)
@@ -58,9 +58,10 @@ def take(clients: Clients, stage: Stage) -> Inventory:
     )
 
 
-def _tables(dynamodb: Any) -> Iterator[str]:
+def tables(dynamodb: Any, stage: Stage) -> Iterator[str]:
+    """Names of the stage's tables."""
     for page in dynamodb.get_paginator("list_tables").paginate():
-        yield from page["TableNames"]
+        yield from (each for each in page["TableNames"] if each.startswith(stage.prefix))
 
 
 def _is_protected(dynamodb: Any, table: str) -> bool:

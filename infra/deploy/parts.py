@@ -1,9 +1,9 @@
 """What the other folders of infra/ make for a deployment, so that tests can hand in something smaller."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from .errors import FailedError
 from .stage import STAGES
@@ -38,17 +38,21 @@ class Parts:
     Attributes:
         package: packages the functions for a region.
         sources: zips the sources of the images.
+        for_stage: what a stage with certain parameters makes of the template.
         stages: the folder of the stages' parameters.
     """
 
     package: Callable[[str], Package]
     sources: Callable[[], Sources]
+    for_stage: Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]]
     stages: Path = STAGES
 
 
 def real(architecture: str) -> Parts:
     """The parts of this checkout, made below build/."""
-    return Parts(package=lambda region: _package(region, architecture), sources=_sources)
+    return Parts(
+        package=lambda region: _package(region, architecture), sources=_sources, for_stage=_for_stage
+    )
 
 
 def _package(region: str, architecture: str) -> Package:
@@ -64,3 +68,9 @@ def _sources() -> Sources:
     from infra.images import source_zip
 
     return source_zip(ROOT / "build" / "images")
+
+
+def _for_stage(template: Mapping[str, Any], parameters: Mapping[str, str]) -> Mapping[str, Any]:
+    from infra.stages import for_stage
+
+    return for_stage(template, parameters)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import artifacts, stack, states, terminal
+from . import artifacts, inventory, stack, states, terminal
 from .account import Account
 from .errors import NameTakenError, NewerVersionError
 from .parts import Package, Parts, Sources
@@ -16,6 +16,8 @@ from .version import Version
 
 #: The stack's output that says which checkout it was made from.
 VERSION_OUTPUT = "Version"
+#: What holds data, and the property that names it.
+_NAMED = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class Plan:
     sources: Sources
     template: Mapping[str, Any]
     before: states.Stack | None
+    adopts: bool  # data of an earlier stack of this name
 
 
 def plan(
@@ -43,20 +46,28 @@ def plan(
     """
     values = read_parameters(parts.stages, stage.name)
     before = _ready(account, stage, console)
-    if before is None:
-        _check_names_are_free(account, stage)
-    elif not downgrade:
+    adopts = before is None and _has_data(account, stage)
+    if adopts:
+        _check_may_adopt(stage, values, console)
+    if before and not downgrade:
         check_version(stage, before, version)
     package = parts.package(stage.region)
     terminal.say(console, f"packaged the functions: {package.zip.stat().st_size / 1e6:.1f} MB")
     sources = parts.sources()
-    template = _prepared(json.loads(package.template.read_text()), stage, package, version)
+    whole = parts.for_stage(json.loads(package.template.read_text()), values)
+    template = _prepared(whole, stage, package, version)
     known = template.get("Parameters", {})
     check_parameters(values, known, parts.stages, stage.name)
     ours = {"Stage": stage.name, "ArtifactBucket": stage.artifact_bucket, "ImageTag": sources.tag}
     parameters = values | {key: value for key, value in ours.items() if key in known}
     return Plan(
-        stage=stage, parameters=parameters, package=package, sources=sources, template=template, before=before
+        stage=stage,
+        parameters=parameters,
+        package=package,
+        sources=sources,
+        template=template,
+        before=before,
+        adopts=adopts,
     )
 
 
@@ -95,30 +106,62 @@ def check_version(stage: Stage, found: states.Stack, version: Version) -> None:
         )
 
 
-def _check_names_are_free(account: Account, stage: Stage) -> None:
-    """CloudFormation would find out as well, after minutes, and leave a stack that can only be deleted."""
-    if artifacts.exists(account.clients("s3"), stage, stage.bucket):
+def _has_data(account: Account, stage: Stage) -> bool:
+    """Whether tables or a bucket of this name are there without a stack.
+
+    CloudFormation would run into them after minutes, and leave a stack that can only be deleted.
+    """
+    has_bucket = artifacts.exists(account.clients("s3"), stage, stage.bucket)
+    return has_bucket or any(inventory.tables(account.clients("dynamodb"), stage))
+
+
+def _check_may_adopt(stage: Stage, parameters: Mapping[str, str], console: Console) -> None:
+    """Checks that the stage keeps its data: CloudFormation takes in only what it would leave again.
+
+    Raises:
+        NameTakenError: it doesn't.
+    """
+    if parameters.get("DeletionProtection") != "true":
         raise NameTakenError(
-            f"The bucket {stage.bucket} of an earlier {stage.stack_name} is still there with its data."
-            " docs/deploy.md says how to get it back into a new stack.",
-            stage.make("destroy", PURGE="1"),
+            f"Tables or the bucket of an earlier {stage.stack_name} are still there with its data, and only"
+            " a stage with DeletionProtection takes such in.",
+            stage.make("destroy"),
         )
+    terminal.say(console, "the tables and the bucket of an earlier stack are taken in again", "[yellow]![/]")
 
 
-def _prepared(template: dict[str, Any], stage: Stage, package: Package, version: Version) -> dict[str, Any]:
-    """The package's template with the functions' code where it will lie, and with the version."""
+def _prepared(
+    template: Mapping[str, Any], stage: Stage, package: Package, version: Version
+) -> dict[str, Any]:
+    """The template with the functions' code where it will lie, names of data spelled out, and the version."""
     code = f"s3://{stage.artifact_bucket}/{function_key(package)}"
-    resources = {
-        name: _with_code(each, code) if each["Type"] == "AWS::Serverless::Function" else each
-        for name, each in template["Resources"].items()
-    }
+    resources = {name: _prepared_resource(each, stage, code) for name, each in template["Resources"].items()}
     output = {"Description": "What this was deployed from", "Value": str(version)}
     outputs = {**template.get("Outputs", {}), VERSION_OUTPUT: output}
     return {**template, "Resources": resources, "Outputs": outputs}
 
 
-def _with_code(function: dict[str, Any], code: str) -> dict[str, Any]:
-    return {**function, "Properties": {**function["Properties"], "CodeUri": code}}
+def _prepared_resource(resource: dict[str, Any], stage: Stage, code: str) -> dict[str, Any]:
+    if resource["Type"] == "AWS::Serverless::Function":
+        return _with(resource, CodeUri=code)
+    if name := _NAMED.get(resource["Type"]):
+        return _with(resource, **{name: _spelled_out(resource["Properties"][name], stage)})
+    return resource
+
+
+def _with(resource: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    return {**resource, "Properties": {**resource["Properties"], **properties}}
+
+
+def _spelled_out(name: Any, stage: Stage) -> Any:
+    """CloudFormation takes in what is there already only where no function is left in its name."""
+    if not isinstance(name, Mapping):
+        return name
+    values = {"StackName": stage.stack_name, "AccountId": stage.account, "Region": stage.region}
+    text = name["Fn::Sub"]
+    for key, value in values.items():
+        text = text.replace(f"${{AWS::{key}}}", value)
+    return text
 
 
 def function_key(package: Package) -> str:

@@ -58,7 +58,7 @@ def check(stage: Stage, url: str, patience_seconds: float = PATIENCE_SECONDS) ->
 
 def _asked(pool: urllib3.PoolManager, url: str) -> list[tuple[str, _Answer]]:
     """Paths and answers, up to the first that isn't what it should be."""
-    seen = [("/openapi.json", _tried(_describe, pool, url))]
+    seen = [(_description(), _tried(_describe, pool, url))]
     if seen[0][1].status == _WANTED[0]:
         seen.append(("/api/auth/login", _tried(_log_in, pool, url)))
     return seen
@@ -73,8 +73,16 @@ def _tried(
         return _Answer(0, str(error))
 
 
+def _description() -> str:
+    """The path of the API's description, which only the app itself knows."""
+    from chalicelib.routes import documentation
+
+    [path] = [each.path for each in documentation.api.endpoints]
+    return path
+
+
 def _describe(pool: urllib3.PoolManager, url: str) -> _Answer:
-    return _read(pool.request("GET", f"{url}/openapi.json"))
+    return _read(pool.request("GET", url + _description()))
 
 
 def _log_in(pool: urllib3.PoolManager, url: str) -> _Answer:

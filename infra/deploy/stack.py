@@ -75,8 +75,15 @@ def propose(
     template_url: str,
     parameters: Mapping[str, str],
     creates: bool,
+    adopts: bool,
 ) -> ChangeSet | None:
     """Has CloudFormation work out what would change; None if nothing would.
+
+    Args:
+        template_url: where the template lies in S3.
+        parameters: values of its parameters.
+        creates: whether there is no stack yet.
+        adopts: whether to take in what is there already under a name that the template spells out.
 
     Raises:
         FailedError: it refuses the template or the parameters; says why.
@@ -91,6 +98,7 @@ def propose(
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             Tags=[{"Key": key, "Value": value} for key, value in stage.tags.items()],
+            ImportExistingResources=adopts,
         )
     except ClientError as error:
         if code_of(error) != "ValidationError":

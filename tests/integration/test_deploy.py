@@ -139,7 +139,7 @@ def _check_shown(world) -> None:
     for words in (
         r"add +DynamoDB::Table +UsersTable, .* and 4 more",
         r"secrets +1 +0\.40 +0\.40",
-        r"g4dn\.xlarge +0\.\d\d +0\.54",
+        r"g4dn\.xlarge +0\.\d\d +0\.5\d",
         "list prices of us-east-1",
         "CodeBuild builds the container images",
         "Darkroom .* answers",

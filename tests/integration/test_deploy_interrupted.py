@@ -29,7 +29,11 @@ folder = Path(folder)
 package = SimpleNamespace(zip=folder / "deployment.zip", template=folder / "template.json", sha256=digest)
 sources = SimpleNamespace(path=folder / "images.zip", tag=tag)
 sys.exit(main(arguments, parts=Parts(
-    package=lambda _: package, sources=lambda: sources, stages=folder / "stages")))
+    package=lambda _: package,
+    sources=lambda: sources,
+    for_stage=lambda template, _: template,
+    stages=folder / "stages",
+)))
 """
 
 
@@ -45,7 +49,7 @@ def api() -> Iterator[str]:
 
     @Request.application
     def answer(request: Request) -> Response:
-        if request.path == "/openapi.json":
+        if request.path.endswith("/openapi.json"):
             return Response(json.dumps({"info": {"title": "Darkroom", "version": "1"}}))
         return Response("{}", status=401)
 

@@ -128,7 +128,9 @@ def test_who_may_not_ask_for_prices_has_the_table(aws):
     clients, stubbers = aws
     stubbers["pricing"].add_client_error("get_products", "AccessDeniedException")
     stubbers["ec2"].add_client_error("describe_spot_price_history", "UnauthorizedOperation")
-    [hour] = training_hours(template(One=machines("g5"), Two=machines("g5")), Prices(clients, "eu-west-1"))
+    [hour] = training_hours(
+        template(One=machines("g5"), Two=machines("g5")), {}, Prices(clients, "eu-west-1")
+    )
     assert (hour.kind, hour.spot, hour.is_current) == ("g5.xlarge", None, False)
     assert hour.on_demand == pytest.approx(1.006 + 100 * 0.08 / 730 + 0.005)
 
@@ -139,5 +141,18 @@ def test_spot_is_what_the_cheapest_zone_asks(aws):
     stubbers["pricing"].add_client_error("get_products", "AccessDeniedException")
     history = [{"SpotPrice": "0.31"}, {"SpotPrice": "0.29"}]
     stubbers["ec2"].add_response("describe_spot_price_history", {"SpotPriceHistory": history})
-    [hour] = training_hours(template(One=machines("g6.2xlarge")), Prices(clients, "eu-west-1"))
+    [hour] = training_hours(template(One=machines("g6.2xlarge")), {}, Prices(clients, "eu-west-1"))
     assert hour.spot == pytest.approx(0.29 + 100 * 0.08 / 730 + 0.005)
+
+
+def test_machines_and_disk_are_those_of_the_stages_parameters():
+    """Where the template leaves types and disk to parameters, the stage's values count, then defaults."""
+    whole = template(One=machines())
+    types = {"Fn::Split": [",", {"Ref": "Types"}]}
+    whole["Resources"]["One"]["Properties"]["ComputeResources"]["InstanceTypes"] = types
+    whole["Parameters"] = {"Types": {"Default": "g5.xlarge,g6.xlarge"}, "ScratchGiB": {"Default": 100}}
+    prices = Prices(None, "us-east-1")
+    hours = training_hours(whole, {}, prices)
+    assert [hour.kind for hour in hours] == ["g6.xlarge", "g5.xlarge"]
+    [hour] = training_hours(whole, {"Types": "g4dn.xlarge", "ScratchGiB": "500"}, prices)
+    assert hour.on_demand == pytest.approx(0.526 + 500 * 0.08 / 730 + 0.005)
