@@ -133,10 +133,17 @@ class CodeBuildProject(CloudFormationModel):
 
 
 def _execute(backend: CloudFormationBackend, change_set_name: str, stack_name: str | None = None) -> None:
-    """Also sets outputs, parameters and tags."""
+    """Also sets outputs and tags; and as AWS does, a failure is an event and a state, not an answer."""
     change_set = backend.describe_change_set(change_set_name)
-    _execute_in_moto(backend, change_set_name, stack_name)
     stack = backend.stacks[change_set.stack_id]
+    try:
+        _execute_in_moto(backend, change_set_name, stack_name)
+    except Exception as error:  # noqa: BLE001 - whatever moto raises is the reason
+        is_new = change_set.change_set_type == "CREATE"
+        stack._add_stack_event("CREATE_FAILED", resource_status_reason=str(error))
+        _forget_deleted(stack)
+        stack.status = "ROLLBACK_COMPLETE" if is_new else "UPDATE_ROLLBACK_COMPLETE"
+        return
     stack._parse_template()
     stack.output_map = stack._create_output_map()
     stack.tags = change_set.tags
@@ -156,7 +163,7 @@ def _delete(backend: CloudFormationBackend, name_or_stack_id: str) -> None:
 
 
 def _forget_deleted(stack: Any) -> None:
-    """moto would make anew whatever of the stack is asked for."""
+    """moto would make whatever of the stack isn't there when it is asked for."""
     resources = stack.resource_map
     left = {
         name: each

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -92,20 +91,14 @@ def _destroy(account: Account, options: argparse.Namespace, _: Parts, console: C
 
 
 def _doctor(account: Account, options: argparse.Namespace, parts: Parts, console: Console) -> int:
-    with console.status("looking"):
-        found = list(doctor.examine(account, options.stage, parts, of_checkout(ROOT), _template()))
+    with console.status("packaging and looking"):
+        found = list(doctor.examine(account, options.stage, parts, of_checkout(ROOT)))
     console.print(terminal.findings_table([(each.is_right, each.name, each.text) for each in found]))
     for each in found:
         if each.command:
             terminal.say(console, each.text, "[yellow]![/]" if each.is_right is None else "[red]✗[/]")
             terminal.show_next(console, each.command)
     return 1 if any(each.is_right is False for each in found) else 0
-
-
-def _template() -> dict[str, Any]:
-    from cfnlint.decode import decode
-
-    return dict(decode(str(ROOT / "infra" / "template.yaml"))[0])
 
 
 def _cost(account: Account, options: argparse.Namespace, _: Parts, console: Console) -> int:

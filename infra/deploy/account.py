@@ -97,7 +97,7 @@ def translated(again: str) -> Iterator[None]:
         raise _refused(error, again) from error
 
 
-def _refused(error: exceptions.ClientError, again: str) -> Exception:
+def _refused(error: exceptions.ClientError, again: str) -> AccountError:
     code = code_of(error)
     if code in _EXPIRED:
         return AccountError("The AWS credentials have expired.", "aws sso login")
@@ -109,7 +109,7 @@ def _refused(error: exceptions.ClientError, again: str) -> Exception:
             f"These credentials may not call {action}: {_plain(error)}. Use some that may.",
             f"AWS_PROFILE=administrator {again}",
         )
-    return error
+    return AccountError(f"AWS refuses {error.operation_name}: {_plain(error)} ({code}).", again)
 
 
 def _plain(error: Exception) -> str:

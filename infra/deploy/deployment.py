@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 
@@ -81,7 +79,7 @@ def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish
     """
     console.print(terminal.changes_table(change_set.changes))
     show_costs(account, plan, console)
-    warn_of_quotas(account, plan.stage, plan.parameters, plan.template, console)
+    warn_of_quotas(account, plan, console)
     again = plan.stage.make("deploy", YES="1")
     try:
         question = f"Deploy {plan.stage.stack_name}: {terminal.counted(change_set.changes)}?"
@@ -127,19 +125,14 @@ def _repositories(found: states.Stack | None) -> list[str]:
     return [found.outputs[name] for name in images.REPOSITORIES if name in found.outputs] if found else []
 
 
-def warn_of_quotas(
-    account: Account,
-    stage: Stage,
-    parameters: Mapping[str, str],
-    template: Mapping[str, Any],
-    console: Console,
-) -> None:
-    """Prints a line for each GPU quota of 0: the stage can be made, and no training will start."""
-    wanted = int(parameters.get("MaxVcpus") or template["Parameters"]["MaxVcpus"]["Default"])
-    for quota in quotas.read(account.clients("service-quotas"), wanted):
+def warn_of_quotas(account: Account, plan: Plan, console: Console) -> None:
+    """Prints what to ask for where GPU quotas are 0: the stage can be made, but can't train."""
+    vcpus = quotas.wanted(plan.template, plan.parameters)
+    for quota in quotas.read(account.clients("service-quotas"), vcpus):
         if quota.vcpus == 0 and not quota.asked_for:
-            terminal.say(console, f"No training can start: the quota {quota.name!r} is 0.", "[yellow]![/]")
-            terminal.show_next(console, quota.command(stage))
+            text = f"No training {quota.where} can start: the quota {quota.name!r} is 0."
+            terminal.say(console, text, "[yellow]![/]")
+            terminal.show_next(console, quota.command(plan.stage))
 
 
 def _send(account: Account, plan: Plan, console: Console) -> None:

@@ -1,6 +1,6 @@
 """Whether a stage can be deployed from here, and train; and what to do where it can't."""
 
-import importlib.util
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,6 @@ from .parts import Parts
 from .planning import check_version
 from .stage import Stage, check_parameters, read_parameters
 from .version import Version
-
-#: What a deployment runs by itself, and `make install` installs.
-_TOOLS = ("chalice", "boto3", "yaml", "pip")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,20 +33,15 @@ class Finding:
     command: str = ""
 
 
-def examine(
-    account: Account, name: str, parts: Parts, version: Version, template: Mapping[str, Any]
-) -> Iterator[Finding]:
-    """Looks at everything that a deployment needs, and goes on where something is missing.
-
-    Args:
-        template: infra/template.yaml, decoded.
-    """
+def examine(account: Account, name: str, parts: Parts, version: Version) -> Iterator[Finding]:
+    """Looks at everything that a deployment needs, and goes on where something is missing."""
     stage = Stage(name=name, account=account.number, region=account.region)
     yield Finding(name="credentials", is_right=True, text=account.identity)
     yield Finding(name="region", is_right=True, text=account.region)
+    template: dict[str, Any] = {}
     looks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("package", lambda: _package(stage, parts, template)),
         ("parameters", lambda: _parameters(stage, parts, template)),
-        ("tools", lambda: _tools()),
         ("stack", lambda: _stack(account, stage, version)),
         ("buckets", lambda: _buckets(account, stage)),
         ("machines", lambda: _machines(account, stage, parts, template)),
@@ -64,19 +56,24 @@ def examine(
             yield Finding(name=what, is_right=False, text=error.sentence, command=error.command)
 
 
+def _package(stage: Stage, parts: Parts, template: dict[str, Any]) -> Iterator[Finding]:
+    """Packages, as that is what can go wrong; what comes after needs the template of it."""
+    package = parts.package(stage.region)
+    template |= json.loads(package.template.read_text())
+    functions = {**template.get("Globals", {}).get("Function", {})}
+    for each in template["Resources"].values():
+        if each["Type"] == "AWS::Serverless::Function":
+            functions |= each["Properties"]
+    target = f"{functions.get('Runtime', '')} on {', '.join(functions.get('Architectures', []))}"
+    size = f"{package.zip.stat().st_size / 1e6:.1f} MB"
+    yield Finding(name="package", is_right=True, text=f"{size} for {target}")
+
+
 def _parameters(stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iterator[Finding]:
     values = read_parameters(parts.stages, stage.name)
-    check_parameters(values, template["Parameters"], parts.stages, stage.name)
+    if template:
+        check_parameters(values, template["Parameters"], parts.stages, stage.name)
     yield Finding(name="parameters", is_right=True, text=f"{len(values)} of infra/stages/{stage.name}.json")
-
-
-def _tools() -> Iterator[Finding]:
-    missing = [each for each in _TOOLS if importlib.util.find_spec(each) is None]
-    if missing:
-        text = f"{', '.join(missing)} can't be imported"
-        yield Finding(name="tools", is_right=False, text=text, command="make install")
-    else:
-        yield Finding(name="tools", is_right=True, text=", ".join(_TOOLS))
 
 
 def _stack(account: Account, stage: Stage, version: Version) -> Iterator[Finding]:
@@ -102,7 +99,9 @@ def _buckets(account: Account, stage: Stage) -> Iterator[Finding]:
 
 
 def _machines(account: Account, stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iterator[Finding]:
-    wanted = costs.instance_types(template, read_parameters(parts.stages, stage.name))
+    wanted = costs.instance_types(template, read_parameters(parts.stages, stage.name)) if template else []
+    if not wanted:
+        return
     offered = account.clients("ec2").describe_instance_type_offerings(
         Filters=[{"Name": "instance-type", "Values": wanted}]
     )["InstanceTypeOfferings"]
@@ -115,15 +114,17 @@ def _machines(account: Account, stage: Stage, parts: Parts, template: Mapping[st
 
 
 def _quotas(account: Account, stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iterator[Finding]:
-    own = read_parameters(parts.stages, stage.name)
-    wanted = int(own.get("MaxVcpus") or template["Parameters"]["MaxVcpus"]["Default"])
-    for quota in quotas.read(account.clients("service-quotas"), wanted):
+    wanted = quotas.wanted(template, read_parameters(parts.stages, stage.name))
+    found = quotas.read(account.clients("service-quotas"), wanted)
+    for quota in found:
         text = f"{quota.vcpus} vCPUs of {quota.name}"
         if quota.asked_for > quota.vcpus:
             yield Finding(name="quota", is_right=None, text=f"{text}; {quota.asked_for} are asked for")
         elif quota.vcpus == 0:
-            text += ": no training can start"
-            yield Finding(name="quota", is_right=False, text=text, command=quota.command(stage))
+            # One of the two is enough to train.
+            is_right = None if any(each.vcpus for each in found) else False
+            text += f": no training {quota.where} can start"
+            yield Finding(name="quota", is_right=is_right, text=text, command=quota.command(stage))
         elif quota.vcpus < wanted:
             text += f"; the stage may grow to {wanted}"
             yield Finding(name="quota", is_right=None, text=text, command=quota.command(stage))

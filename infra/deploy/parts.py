@@ -61,7 +61,9 @@ def _package(region: str, architecture: str) -> Package:
     try:
         return build(ROOT / "build" / "package", region=region, architecture=architecture)
     except PackageError as error:
-        raise FailedError(f"The functions can't be packaged: {error}", "make package") from error
+        raise FailedError(
+            f"The functions can't be packaged: {'; '.join(error.problems)}.", "make package"
+        ) from error
 
 
 def _sources() -> Sources:

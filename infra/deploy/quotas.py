@@ -1,5 +1,6 @@
 """How many vCPUs of GPU instances the account may run at a time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,11 @@ from botocore.exceptions import ClientError
 from .account import code_of
 from .stage import Stage
 
-#: Code and name of EC2's quotas for G instances; both count vCPUs.
-SPOT = ("L-3819A6DF", "All G and VT Spot Instance Requests")
-ON_DEMAND = ("L-DB2E81BA", "Running On-Demand G and VT instances")
+#: Code and name of EC2's quotas for G instances, both of which count vCPUs; and what they are for.
+_QUOTAS = (
+    ("L-3819A6DF", "All G and VT Spot Instance Requests", "on Spot"),
+    ("L-DB2E81BA", "Running On-Demand G and VT instances", "on demand"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +21,7 @@ class Quota:
     """One of EC2's quotas.
 
     Attributes:
+        where: what machines it is about.
         vcpus: how many there may be.
         wanted: how many the stage may use.
         asked_for: how many a request that is open asks for, 0 where there is none.
@@ -25,6 +29,7 @@ class Quota:
 
     code: str
     name: str
+    where: str
     vcpus: int
     wanted: int
     asked_for: int
@@ -37,21 +42,28 @@ class Quota:
         )
 
 
-def read(service_quotas: Any, wanted: int) -> list[Quota]:
+def wanted(template: Mapping[str, Any], parameters: Mapping[str, str]) -> int:
+    """vCPUs that a stage's compute environments may grow to."""
+    default = template.get("Parameters", {}).get("MaxVcpus", {}).get("Default", 0)
+    return int(parameters.get("MaxVcpus", default))
+
+
+def read(service_quotas: Any, vcpus: int) -> list[Quota]:
     """Spot first, then on demand.
 
     Args:
-        wanted: vCPUs that the stage's compute environments may grow to.
+        vcpus: what the stage may use.
     """
     return [
         Quota(
             code=code,
             name=name,
+            where=where,
             vcpus=int(_value(service_quotas, code)),
-            wanted=wanted,
+            wanted=vcpus,
             asked_for=int(_open_request(service_quotas, code)),
         )
-        for code, name in (SPOT, ON_DEMAND)
+        for code, name, where in _QUOTAS
     ]
 
 

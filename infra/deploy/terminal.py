@@ -100,7 +100,8 @@ def plain_table(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
 
 
 def _table(title: str | None, *columns: str) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    # As wide as the title at least, which would be broken otherwise.
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", min_width=len(title or ""))
     for index, column in enumerate(columns):
         numbers = column in ("how much", "each", "Spot", "on demand") or column.startswith("USD")
         table.add_column(column, justify="right" if numbers and index else "left")

@@ -147,12 +147,14 @@ def test_a_quota_of_zero(shell, stage, parts, monkeypatch, capsys):
         "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-3819A6DF"
         f" --desired-value 8 --region {REGION}"
     )
-    assert "No training can start: the quota 'All G and VT Spot Instance Requests' is 0." in shell.shown
+    assert (
+        "No training on Spot can start: the quota 'All G and VT Spot Instance Requests' is 0." in shell.shown
+    )
     assert request in shell.shown
     code = command.main(("doctor", "--stage", stage), parts=parts)
     shown = " ".join(capsys.readouterr().out.split())
     assert code == 1
-    assert "0 vCPUs of All G and VT Spot Instance Requests: no training can start" in shown
+    assert "0 vCPUs of All G and VT Spot Instance Requests: no training on Spot can start" in shown
     assert request in shown
 
 
@@ -232,6 +234,49 @@ def test_a_half_failed_stack(shell, stage, parts, status, going_on, capsys):
     assert f"The stack darkroom-{stage} is in {status}" in said
     assert f"darkroom-{stage}: The quota of queues is reached." in said
     assert said.endswith("To go on: " + going_on.format(stage=stage))
+
+
+def test_a_deployment_that_fails(shell, stage, parts, tmp_path, capsys):
+    """CloudFormation's first failure is the reason that is given; what goes on depends on where it ended."""
+    name = f"darkroom-{stage}-training"
+    shell.client("ecr").create_repository(repositoryName=name)
+    repository = {"Type": "AWS::ECR::Repository", "Properties": {"RepositoryName": name}}
+    failing = small_parts(tmp_path, small_template("http://127.0.0.1:9", Repository=repository), stage)
+    code, said = run("deploy", "--stage", stage, "--yes", parts=failing, capsys=capsys)
+    assert code == 1
+    assert f"The deployment of darkroom-{stage} failed, and the stack is in ROLLBACK_COMPLETE." in said
+    assert "already exists" in said
+    assert said.endswith(f"To go on: make destroy STAGE={stage}")
+
+    assert command.main(("destroy", "--stage", stage, "--confirm", stage, "--tag-seconds", "0")) == 0
+    deployed(shell, stage, small_parts(tmp_path, small_template("http://127.0.0.1:9"), stage))
+    shell.client("ecr").create_repository(repositoryName=name)
+    failing = small_parts(tmp_path, small_template("http://127.0.0.1:9", Repository=repository), stage)
+    code, said = run("deploy", "--stage", stage, "--yes", parts=failing, capsys=capsys)
+    assert code == 1
+    assert f"The update of darkroom-{stage} failed, and the stack is as it was before." in said
+    assert said.endswith(f"To go on: make deploy STAGE={stage}")
+
+
+def test_doctor_finds_nothing_wrong_where_nothing_is(shell, stage, parts, capsys):
+    """An account that can do all of it passes, before the first deploy and after it."""
+    for found in (f"darkroom-{stage} isn't there yet", f"darkroom-{stage} is in CREATE_COMPLETE"):
+        assert command.main(("doctor", "--stage", stage), parts=parts) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert found in shown
+        assert "64 vCPUs of Running On-Demand G and VT instances" in shown
+        deployed(shell, stage, parts)
+
+
+def test_doctor_goes_on_after_what_is_wrong(shell, stage, parts, capsys):
+    """Each thing that is missing is shown with its command, not the first alone."""
+    (parts.stages / f"{stage}.json").write_text("{")
+    shell.strangers("s3").create_bucket(Bucket=f"darkroom-{stage}-{NUMBER}-{REGION}")
+    assert command.main(("doctor", "--stage", stage), parts=parts) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "is not JSON" in shown
+    assert "is taken by another AWS account" in shown
+    assert f"make deploy STAGE={stage}2" in shown
 
 
 def test_a_stack_that_was_only_planned(shell, stage, parts, tmp_path):
