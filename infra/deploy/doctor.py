@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from . import artifacts, costs, quotas, stack, states
+from . import artifacts, costs, gateway, quotas, stack, states
 from .account import Account, translated
 from .errors import DeployError
 from .parts import Parts
@@ -133,11 +131,6 @@ def _quotas(account: Account, stage: Stage, parts: Parts, template: Mapping[str,
 
 
 def _gateway(account: Account) -> Iterator[Finding]:
-    """API Gateway writes access logs by a role that is the account's, one for all APIs of a region."""
-    try:
-        role = account.clients("apigateway").get_account().get("cloudwatchRoleArn")
-    except ClientError as error:
-        yield Finding(name="gateway logs", is_right=None, text=f"not known: {error}")
-        return
-    text = role or "the account has no role for them yet; the stack sets one"
-    yield Finding(name="gateway logs", is_right=True if role else None, text=text)
+    found = gateway.role(account.clients)
+    text = found or "the account has no role for them in this region yet; the stack makes one"
+    yield Finding(name="gateway logs", is_right=True, text=text)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import artifacts, inventory, stack, states, terminal
+from . import artifacts, gateway, inventory, stack, states, terminal
 from .account import Account
 from .errors import NameTakenError, NewerVersionError
 from .parts import Package, Parts, Sources
@@ -16,6 +16,8 @@ from .version import Version
 
 #: The stack's output that says which checkout it was made from.
 VERSION_OUTPUT = "Version"
+#: Parameter that says who makes the role of API Gateway's logs.
+_LOGS_BY = "GatewayLogsBy"
 #: What holds data, and the property that names it.
 _NAMED = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
 
@@ -60,6 +62,8 @@ def plan(
     check_parameters(values, known, parts.stages, stage.name)
     ours = {"Stage": stage.name, "ArtifactBucket": stage.artifact_bucket, "ImageTag": sources.tag}
     parameters = values | {key: value for key, value in ours.items() if key in known}
+    if _LOGS_BY in known:
+        parameters.setdefault(_LOGS_BY, gateway.logs_by(account.clients, stage))
     return Plan(
         stage=stage,
         parameters=parameters,

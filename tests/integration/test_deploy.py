@@ -12,7 +12,7 @@ import pytest
 from cfnlint.decode import decode
 
 from chalicelib import bootstrap
-from infra.deploy import destruction, logs, removal
+from infra.deploy import destruction, gateway, logs, removal
 from infra.deploy.deployment import Wish, deploy
 from infra.deploy.errors import FailedError, SmokeTestError
 from infra.deploy.stage import Stage
@@ -288,3 +288,23 @@ def test_jobs_under_way_end_first(world, stage, tmp_path):
     assert batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "FAILED"
     assert batch.describe_job_queues(jobQueues=[queue])["jobQueues"][0]["state"] == "DISABLED"
     assert removal.end_jobs(batch, stage, [queue], [], world.client("codebuild")) == 0
+
+
+def test_one_stage_of_a_region_makes_the_role_of_the_gateways_logs(world, stage):
+    """A role of nobody's, or of a stage that is gone, is made anew; another stage's serves this one too."""
+    apigateway, iam = world.client("apigateway"), world.client("iam")
+
+    def set_role(name: str) -> None:
+        arn = f"arn:aws:iam::{NUMBER}:role/{name}"
+        operation = {"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}
+        apigateway.update_account(patchOperations=[operation])
+
+    for name, exists, expected in (
+        ("darkroom-gone-GatewayLogsRole", False, "own-role"),
+        ("darkroom-other-GatewayLogsRole", True, "account-role"),
+        (f"{stage.prefix}GatewayLogsRole", True, "own-role"),
+    ):
+        if exists:
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+        set_role(name)
+        assert gateway.logs_by(world.client, stage) == expected, name
