@@ -1,16 +1,13 @@
 """An AWS account to deploy into: moto over HTTP, with what a deployment needs and moto lacks."""
 
-import hashlib
 import json
 import re
 import threading
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from io import BytesIO, StringIO
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -26,7 +23,6 @@ from rich.console import Console
 from werkzeug.serving import make_server
 
 from infra.deploy.account import Account
-from infra.deploy.parts import Parts
 from infra.local import aws
 from infra.local import missing as missing
 
@@ -277,54 +273,3 @@ class World:
         if failure:
             stack._add_stack_event("CREATE_FAILED", resource_status_reason=failure)
         stack.status = status
-
-
-@dataclass(frozen=True)
-class SmallPackage:
-    zip: Path
-    template: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
-class SmallSources:
-    path: Path
-    tag: str
-
-
-def small_parts(
-    folder: Path, template: Mapping[str, Any], stage: str, sources: str = "FROM scratch"
-) -> Parts:
-    """A deployment of any template, whose functions and images do nothing."""
-    content = json.dumps(template)
-    stages = folder / "stages"
-    stages.mkdir(exist_ok=True)
-    if not (stages / f"{stage}.json").exists():
-        # moto makes no job definition for several machines.
-        values = {"MaxVcpus": "8"} | ({"MaxNodes": "1"} if "MaxNodes" in template["Parameters"] else {})
-        (stages / f"{stage}.json").write_text(json.dumps(values))
-    (folder / "template.json").write_text(content)
-    for name, inside in (("deployment.zip", "app"), ("images.zip", sources)):
-        with zipfile.ZipFile(folder / name, "w") as archive:
-            archive.writestr("file", inside)
-    digest = hashlib.sha256((folder / "deployment.zip").read_bytes()).hexdigest()
-    package = SmallPackage(folder / "deployment.zip", folder / "template.json", digest)
-    images = SmallSources(folder / "images.zip", hashlib.sha256(sources.encode()).hexdigest()[:16])
-    return Parts(
-        package=lambda _: package, sources=lambda: images, for_stage=lambda whole, _: whole, stages=stages
-    )
-
-
-def small_template(api_url: str, **resources: Any) -> dict[str, Any]:
-    """A stack with the outputs of the real one that a deployment reads, and next to nothing in it."""
-    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${AWS::StackName}-Ingest"}}}
-    return {
-        "Parameters": {
-            "Stage": {"Type": "String"},
-            "MaxVcpus": {"Type": "Number", "Default": 16},
-            "ArtifactBucket": {"Type": "String", "Default": ""},
-            "ImageTag": {"Type": "String", "Default": "latest"},
-        },
-        "Resources": {"IngestQueue": queue, **resources},
-        "Outputs": {"ApiUrl": {"Value": api_url}},
-    }

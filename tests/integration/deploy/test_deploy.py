@@ -12,22 +12,16 @@ import pytest
 from cfnlint.decode import decode
 
 from chalicelib import bootstrap
-from infra.deploy import destruction, gateway, logs, removal
+from infra.deploy import destruction, gateway, logs
 from infra.deploy.deployment import Wish, deploy
-from infra.deploy.errors import FailedError, SmokeTestError
 from infra.deploy.stage import Stage
 from infra.deploy.version import Version
 from infra.local.aws import TEMPLATE
 from infra.local.server import Server
-from tests.deployments import NUMBER, REGION, World, serving, small_parts, small_template
+from tests.deploying import small_parts, small_template
+from tests.deployments import NUMBER, REGION, World
 
 VERSION = Version((0, 1, 0), 100)
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as monkeypatch, serving(monkeypatch) as made:
-        yield made
 
 
 @pytest.fixture
@@ -198,96 +192,6 @@ def _check_destruction(world, stage) -> None:
     destruction.destroy(
         world.account, stage.name, world.console, tag_seconds=5
     )  # asks nobody: nothing is there
-
-
-def data_template(api_url: str) -> dict:
-    """A stage whose data is protected, as a stage for production has it."""
-    table = {
-        "Type": "AWS::DynamoDB::Table",
-        "Properties": {
-            "TableName": {"Fn::Sub": "${AWS::StackName}-Users"},
-            "BillingMode": "PAY_PER_REQUEST",
-            "DeletionProtectionEnabled": "true",
-            "AttributeDefinitions": [{"AttributeName": "UserID", "AttributeType": "S"}],
-            "KeySchema": [{"AttributeName": "UserID", "KeyType": "HASH"}],
-            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": "true"},
-        },
-    }
-    return small_template(api_url, UsersTable=table)
-
-
-def test_protected_data_goes_only_with_purge(world, stage, tmp_path):
-    """Without PURGE=1 the stack goes and tables and bucket stay; with it they go too, stack or no stack."""
-    parts = small_parts(tmp_path, data_template("http://127.0.0.1:9"), stage.name)
-    with pytest.raises(SmokeTestError):
-        deploy(world.account, stage.name, Wish(yes=True, smoke_seconds=0), parts, VERSION, world.console)
-    world.client("s3").create_bucket(Bucket=stage.bucket)
-    world.client("s3").put_object(Bucket=stage.bucket, Key="projects/one", Body=b"an image")
-    world.terminal.truncate(0)
-
-    destruction.destroy(world.account, stage.name, world.console, confirm=stage.name, tag_seconds=0)
-    assert "tables and bucket stay" in world.shown
-    assert f"nothing but its data is left of {stage.stack_name}" in world.shown
-    assert keys(world, stage.bucket) == ["projects/one"]
-    assert f"{stage.prefix}Users" in world.client("dynamodb").list_tables()["TableNames"]
-    assert stage.artifact_bucket not in _bucket_names(world)
-    assert stage.stack_name not in _stack_names(world)
-
-    destruction.destroy(
-        world.account, stage.name, world.console, confirm=stage.name, purge=True, tag_seconds=0
-    )
-    assert stage.bucket not in _bucket_names(world)
-    assert f"{stage.prefix}Users" not in world.client("dynamodb").list_tables()["TableNames"]
-
-
-def _bucket_names(world) -> list[str]:
-    return [each["Name"] for each in world.client("s3").list_buckets()["Buckets"]]
-
-
-def _stack_names(world) -> list[str]:
-    return [each["StackName"] for each in world.client("cloudformation").describe_stacks()["Stacks"]]
-
-
-def test_what_can_not_be_deleted_is_named(world, stage, tmp_path, monkeypatch):
-    """Where CloudFormation keeps a stack, destroy says why, and is the command that goes on."""
-    parts = small_parts(tmp_path, small_template("http://127.0.0.1:9"), stage.name)
-    with pytest.raises(SmokeTestError):
-        deploy(world.account, stage.name, Wish(yes=True, smoke_seconds=0), parts, VERSION, world.console)
-
-    def refuse(*_):
-        raise ValueError("the queue is locked")
-
-    monkeypatch.setattr("moto.sqs.models.SQSBackend.delete_queue", refuse)
-    with pytest.raises(FailedError) as stopped:
-        destruction.destroy(world.account, stage.name, world.console, confirm=stage.name, tag_seconds=0)
-    assert str(stopped.value).endswith("the queue is locked.")
-    assert stopped.value.command == f"make destroy STAGE={stage.name} PURGE=1"
-    monkeypatch.undo()
-
-
-def test_jobs_under_way_end_first(world, stage, tmp_path):
-    """What runs in the stage's queues is ended, and no more is taken, before anything is deleted."""
-    batch = world.client("batch")
-    role = world.client("iam").create_role(RoleName=stage.stack_name, AssumeRolePolicyDocument="{}")["Role"]
-    environment = batch.create_compute_environment(
-        computeEnvironmentName=f"{stage.prefix}none", type="UNMANAGED", serviceRole=role["Arn"]
-    )
-    queue = batch.create_job_queue(
-        jobQueueName=f"{stage.prefix}training",
-        priority=1,
-        state="ENABLED",
-        computeEnvironmentOrder=[{"order": 1, "computeEnvironment": environment["computeEnvironmentArn"]}],
-    )["jobQueueArn"]
-    definition = batch.register_job_definition(
-        jobDefinitionName=f"{stage.prefix}training",
-        type="container",
-        containerProperties={"image": "none", "command": ["true"], "memory": 128, "vcpus": 1},
-    )["jobDefinitionArn"]
-    job = batch.submit_job(jobName="one", jobQueue=queue, jobDefinition=definition)["jobId"]
-    assert removal.end_jobs(batch, stage, [queue, f"{queue}-gone"], [], world.client("codebuild")) == 1
-    assert batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "FAILED"
-    assert batch.describe_job_queues(jobQueues=[queue])["jobQueues"][0]["state"] == "DISABLED"
-    assert removal.end_jobs(batch, stage, [queue], [], world.client("codebuild")) == 0
 
 
 def test_one_stage_of_a_region_makes_the_role_of_the_gateways_logs(world, stage):

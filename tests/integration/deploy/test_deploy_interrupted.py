@@ -14,9 +14,10 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from infra.deploy.stage import Stage
-from tests.deployments import NUMBER, REGION, World, serving, small_parts, small_template
+from tests.deploying import small_parts, small_template
+from tests.deployments import NUMBER, REGION, World
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 #: What `make deploy` runs, with a package and sources that are made already.
 _PROGRAM = """
 import sys
@@ -35,12 +36,6 @@ sys.exit(main(arguments, parts=Parts(
     stages=folder / "stages",
 )))
 """
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as monkeypatch, serving(monkeypatch) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

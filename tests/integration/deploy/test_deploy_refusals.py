@@ -1,0 +1,166 @@
+"""Each thing that stops a deployment says what happened, and the one command that goes on."""
+
+import json
+
+import pytest
+
+from infra.deploy import __main__ as command
+from infra.deploy.deployment import Wish, deploy
+from infra.deploy.errors import DeployError
+from tests.deploying import OLD, deployed, run, small_parts, small_template
+from tests.deployments import NUMBER, REGION, quota_answers
+
+
+def test_no_credentials(shell, monkeypatch, capsys):
+    """Without credentials nothing is tried, and `aws configure` is named."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    code, said = run("deploy", "--stage", "dev", capsys=capsys)
+    assert code == 1
+    assert "There are no AWS credentials" in said
+    assert said.endswith("To go on: aws configure")
+
+
+def test_no_region(shell, monkeypatch, capsys):
+    """Without a region the same command with a region is named."""
+    monkeypatch.delenv("AWS_REGION")
+    code, said = run("deploy", "--stage", "dev", capsys=capsys)
+    assert code == 1
+    assert said == "✗ No AWS region is set. To go on: AWS_REGION=us-east-1 make deploy STAGE=dev"
+
+
+def test_expired_credentials(shell, capsys, monkeypatch):
+    """Credentials of yesterday are told from none."""
+    answer = (
+        b"<ErrorResponse><Error><Code>ExpiredToken</Code><Message>expired</Message></Error></ErrorResponse>"
+    )
+
+    def refuse(environ, start_response):
+        start_response("403 Forbidden", [("Content-Type", "text/xml")])
+        return [answer]
+
+    monkeypatch.setattr(shell.gate, "application", refuse)
+    code, said = run("logs", "--stage", "dev", capsys=capsys)
+    assert (code, said) == (1, "✗ The AWS credentials have expired. To go on: aws sso login")
+
+
+def test_aws_out_of_reach(shell, monkeypatch, capsys):
+    """Where nothing answers, the same command is the one that goes on."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    code, said = run("cost", "--stage", "dev", capsys=capsys)
+    assert code == 1
+    assert "AWS doesn't answer" in said
+    assert said.endswith("To go on: make cost STAGE=dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [("Dev", "dev"), ("my-stage", "mystage"), ("1st", "st"), ("a" * 17, "a" * 16), ("/../", "dev")],
+)
+def test_a_stage_name_that_can_not_be(name, suggested, capsys):
+    """A name with bad characters is refused before AWS is asked, and one that would do is named."""
+    code, said = run("deploy", "--stage", name, capsys=capsys)
+    assert code == 2
+    assert f"A stage can't be called {name!r}: small letters and digits only" in said
+    assert said.endswith(f"To go on: make deploy STAGE={suggested}")
+
+
+def test_a_stage_without_parameters(shell, parts, capsys):
+    """A stage of no file is told how to get one."""
+    code, said = run("deploy", "--stage", "nofile", parts=parts, capsys=capsys)
+    assert code == 2
+    assert "The stage nofile has no parameters" in said
+    assert said.endswith(f"To go on: cp {parts.stages}/dev.json {parts.stages}/nofile.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "is not JSON"),
+        ('{"MaxVcpus": 8}', "values are strings"),
+        ('{"MaxVcpu": "8"}', "sets MaxVcpu, which the template doesn't know"),
+    ],
+)
+def test_parameters_that_can_not_be(shell, stage, parts, content, words, capsys):
+    """A parameters' file that is wrong is named with what is wrong in it."""
+    (parts.stages / f"{stage}.json").write_text(content)
+    code, said = run("deploy", "--stage", stage, parts=parts, capsys=capsys)
+    assert code == 2
+    assert words in said
+    assert f"{stage}.json" in said.rpartition("To go on:")[2]
+
+
+def test_a_quota_of_zero(shell, stage, parts, monkeypatch, capsys):
+    """Deploying goes on and says that nothing can train; doctor fails; both name the request for more."""
+    monkeypatch.setattr(shell.gate, "answers", quota_answers(0))
+    shell.terminal.truncate(0)
+    deployed(shell, stage, parts)
+    request = (
+        "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-3819A6DF"
+        f" --desired-value 8 --region {REGION}"
+    )
+    assert (
+        "No training on Spot can start: the quota 'All G and VT Spot Instance Requests' is 0." in shell.shown
+    )
+    assert request in shell.shown
+    code = command.main(("doctor", "--stage", stage), parts=parts)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert code == 1
+    assert "0 vCPUs of All G and VT Spot Instance Requests: no training on Spot can start" in shown
+    assert request in shown
+
+
+@pytest.mark.parametrize("which", ["artifacts-", ""])
+def test_a_bucket_name_that_is_taken(shell, stage, parts, which, capsys):
+    """A bucket of another account is found before a stack is made that could only be deleted."""
+    bucket = f"darkroom-{stage}-{which}{NUMBER}-{REGION}"
+    shell.strangers("s3").create_bucket(Bucket=bucket)
+    code, said = run("deploy", "--stage", stage, "--yes", parts=parts, capsys=capsys)
+    assert code == 1
+    assert f"The bucket name {bucket} is taken by another AWS account" in said
+    assert said.endswith(
+        f"cp infra/stages/{stage}.json infra/stages/{stage}2.json && make deploy STAGE={stage}2"
+    )
+    assert not [each for each in shell.client("cloudformation").list_stacks()["StackSummaries"]
+                if each["StackName"] == f"darkroom-{stage}"]  # fmt: skip
+
+
+def test_data_of_an_earlier_stage(shell, stage, parts, capsys):
+    """A bucket that an earlier stage left is not run into, where the stage keeps no data."""
+    shell.client("s3").create_bucket(Bucket=f"darkroom-{stage}-{NUMBER}-{REGION}")
+    code, said = run("deploy", "--stage", stage, "--yes", parts=parts, capsys=capsys)
+    assert code == 1
+    assert f"the bucket of an earlier darkroom-{stage} are still there with its data" in said
+    assert said.endswith(f"To go on: make destroy STAGE={stage}")
+
+
+def test_data_that_a_stage_keeps_is_taken_in_again(shell, stage, tmp_path, monkeypatch):
+    """With DeletionProtection the next stack takes tables in by their names, which are spelled out for it."""
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {"TableName": {"Fn::Sub": "${AWS::StackName}-Users"}, "BillingMode": "PAY_PER_REQUEST"},
+    }
+    template = small_template("http://127.0.0.1:9", UsersTable=table)
+    template["Parameters"]["DeletionProtection"] = {"Type": "String"}
+    parts = small_parts(tmp_path, template, stage)
+    (parts.stages / f"{stage}.json").write_text('{"DeletionProtection": "true"}')
+    shell.client("dynamodb").create_table(
+        TableName=f"darkroom-{stage}-Users",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "UserID", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "UserID", "KeyType": "HASH"}],
+    )
+    wishes: list[dict] = []
+    client = shell.client("cloudformation")
+    client.meta.events.register_first(
+        "provide-client-params.cloudformation.CreateChangeSet", lambda params, **_: wishes.append(params)
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: "no")
+    with pytest.raises(DeployError, match="Nothing was deployed"):
+        deploy(shell.account, stage, Wish(), parts, OLD, shell.console)
+    [wish] = wishes
+    assert wish["ImportExistingResources"] is True
+    bucket, key = f"darkroom-{stage}-artifacts-{NUMBER}-{REGION}", wish["TemplateURL"].partition(".com/")[2]
+    sent = json.loads(shell.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert sent["Resources"]["UsersTable"]["Properties"]["TableName"] == f"darkroom-{stage}-Users"
