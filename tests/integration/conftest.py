@@ -113,12 +113,13 @@ def environment(stack: EmbeddedAws) -> Iterator[None]:
         for name, value in stack.environment.items():
             patch.setenv(name, value)
         patch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
-        _forget()
+        forget()
         yield
-        _forget()
+        forget()
 
 
-def _forget() -> None:
+def forget() -> None:
+    """The next call makes services and clients anew, as a function does that has just started."""
     bootstrap.services.cache_clear()
     bootstrap.aws.cache_clear()
 

@@ -14,7 +14,7 @@ from chalicelib.contract.attributes import marshal
 from infra.local import jobs as jobs  # a job waits RUNNABLE: imported for its effect on moto
 from infra.local.aws import EmbeddedAws
 from tests.images import image
-from tests.integration.conftest import PASSWORD, Api
+from tests.integration.conftest import PASSWORD, Api, forget
 from tests.integration.test_api_data import _ingest, _post
 from tests.integration.test_api_training import _results
 from tests.integration.test_recovery import EVENT
@@ -270,6 +270,7 @@ def _kept(stack: EmbeddedAws) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def recorder(nobody: Api, stack: EmbeddedAws) -> Recorder:
     recorder = Recorder()
+    forget()
     with recorder.listening():
         Flows(nobody, stack, recorder).run()
     return recorder

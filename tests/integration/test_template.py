@@ -94,9 +94,10 @@ def test_the_tables_that_forget_have_a_time_to_live(stack, name):
 
 @pytest.mark.parametrize("call", ["create_table", "create_bucket", "create_queue", "register_job_definition"])
 def test_nothing_else_defines_a_resource(call):
-    """No code of ours makes a table, bucket, queue or job definition beside the template."""
+    """No code of ours makes one beside the template, but the bucket that the template is deployed from."""
     assert OURS
-    assert [path.name for path in OURS if f"{call}(" in path.read_text()] == []
+    found = [path.relative_to(ROOT).as_posix() for path in OURS if f"{call}(" in path.read_text()]
+    assert found == (["infra/deploy/artifacts.py"] if call == "create_bucket" else [])
 
 
 def test_only_incoming_objects_are_announced(stack):
