@@ -56,6 +56,7 @@ bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside
 
 package: $(STAMP) ## make the Lambda zip and the whole template in build/package; ARCHITECTURE=arm64
 	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+	@$(BIN)/cfn-lint build/package/template.json
 
 DEPLOY = $(BIN)/python -m infra.deploy $@ --stage "$(STAGE)" $(if $(REGION),--region $(REGION))
 

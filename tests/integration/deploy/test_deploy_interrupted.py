@@ -20,11 +20,13 @@ from tests.deployments import NUMBER, REGION, World
 ROOT = Path(__file__).parents[3]
 #: What `make deploy` runs, with a package and sources that are made already.
 _PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from infra.deploy.__main__ import main
 from infra.deploy.parts import Parts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 folder, digest, tag, *arguments = sys.argv[1:]
 folder = Path(folder)
 package = SimpleNamespace(zip=folder / "deployment.zip", template=folder / "template.json", sha256=digest)
