@@ -97,8 +97,7 @@ def digits(count: int) -> tuple[list[File], dict[str, str]]:
 
 def parameters(pretrained: bool) -> dict[str, Any]:
     """A mirrored digit is another digit, or none; and 8 pixels need no more than 64."""
-    own = {"pretrained": pretrained, "imageSize": 64, "horizontalFlip": False}
-    return own | ({"epochs": 16} if pretrained else {})
+    return {"pretrained": pretrained, "imageSize": 64, "horizontalFlip": False}
 
 
 def follow(client: Client, console: Console, path: str, epochs: int) -> Any:

@@ -83,7 +83,8 @@ class Trainer:
         self.lr_scheduler = make_lr_scheduler(self.optimizer, config, len(source))
         self.amp = Amp(source.device, config.mixed_precision)
         self.parallel = Parallel(model, group, frozen=config.freeze_backbone)
-        self.ema = Ema(model, config.ema_decay) if config.ema_decay else None
+        decay = given(config.ema_decay)
+        self.ema = Ema(model, decay) if decay else None
         self.wrapped = self.parallel.wrap()
         if pays_to_compile(config, source) and can_compile():
             self.wrapped = cast(nn.Module, torch.compile(self.wrapped))

@@ -123,8 +123,12 @@ class TrainingConfig:
     early_stopping_patience: int = _parameter(
         0, "Epochs without a better validation accuracy after which training ends; 0 is never.", ge=0, le=1000
     )
-    ema_decay: float = _parameter(
-        0.0, "A moving average of the weights is evaluated and kept: its decay a step; 0 is off.", ge=0, lt=1
+    ema_decay: float | None = _parameter(
+        None,
+        "A moving average of the weights is evaluated and kept: its decay a step; 0 is off. By default 0.9 "
+        "for a pretrained classifier, and off for others.",
+        ge=0,
+        lt=1,
     )
     freeze_backbone: bool = _parameter(False, "Train the head alone.")
     class_weights: Literal["none", "balanced"] = _parameter(
@@ -211,17 +215,24 @@ _SGD: dict[bool, dict[str, Any]] = {
 def _defaults(task_type: TaskType, pretrained: bool) -> dict[str, Any]:
     """What trains well with AdamW."""
     if task_type == "detection":
-        shared = {"learning_rate": 1e-3, "weight_decay": 0.01, "batch_size": 8, "image_size": 320}
+        shared = {
+            "learning_rate": 1e-3,
+            "weight_decay": 0.01,
+            "batch_size": 8,
+            "image_size": 320,
+            "ema_decay": 0.0,
+        }
         return shared | (
             {"epochs": 20, "backbone_rate": 0.3} if pretrained else {"epochs": 60, "backbone_rate": 1.0}
         )
     if pretrained:
         own = {
-            "learning_rate": 2.5e-3,
+            "learning_rate": 1e-3,
             "weight_decay": 0.02,
             "batch_size": 32,
             "epochs": 12,
-            "backbone_rate": 0.2,
+            "backbone_rate": 0.5,
+            "ema_decay": 0.9,
         }
     else:
         own = {
@@ -230,6 +241,7 @@ def _defaults(task_type: TaskType, pretrained: bool) -> dict[str, Any]:
             "batch_size": 64,
             "epochs": 30,
             "backbone_rate": 1.0,
+            "ema_decay": 0.0,
         }
     return own | {"image_size": 224}
 
