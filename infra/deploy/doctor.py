@@ -103,9 +103,14 @@ def _machines(account: Account, stage: Stage, parts: Parts, template: Mapping[st
     offered = account.clients("ec2").describe_instance_type_offerings(
         Filters=[{"Name": "instance-type", "Values": wanted}]
     )["InstanceTypeOfferings"]
-    there = sorted(each["InstanceType"] for each in offered)
-    if there:
-        yield Finding(name="machines", is_right=True, text=f"{account.region} has {', '.join(there)}")
+    there = {each["InstanceType"] for each in offered}
+    if there >= set(wanted):
+        yield Finding(name="machines", is_right=True, text=f"{account.region} has {', '.join(sorted(there))}")
+    elif there:
+        kept, missing = ([each for each in wanted if (each in there) is known] for known in (True, False))
+        text = f"{account.region} has no {', '.join(missing)}, and Batch would refuse the whole list"
+        command = f'set "GpuInstanceTypes": "{",".join(kept)}" in infra/stages/{stage.name}.json'
+        yield Finding(name="machines", is_right=False, text=text, command=command)
     else:
         text = f"{account.region} has none of {', '.join(wanted)}"
         yield Finding(name="machines", is_right=False, text=text, command="AWS_REGION=us-east-1 make doctor")
