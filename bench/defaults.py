@@ -35,10 +35,11 @@ from training_job.weights import checkpoint_dir
 
 PRETRAINED: list[Mapping[str, Any]] = [
     {},
+    {"emaDecay": 0},
+    {"learningRate": 2.5e-3, "backboneRate": 0.2},
+    {"learningRate": 2.5e-3, "backboneRate": 0.2, "emaDecay": 0},
     {"learningRate": 5e-4, "backboneRate": 1.0},
-    {"learningRate": 1e-3, "backboneRate": 0.2},
-    {"learningRate": 1e-3, "backboneRate": 1.0},
-    {"learningRate": 5e-3, "backboneRate": 0.2},
+    {"learningRate": 3e-4, "backboneRate": 1.0},
     {"optimizer": "sgd"},
     {"freezeBackbone": True},
 ]
