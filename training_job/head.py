@@ -4,7 +4,7 @@ The features are computed once; the head on them is a convex problem that L-BFGS
 so. So every pretrained run has a usable model at once, and fine-tuning starts from it.
 """
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from chalicelib.contract.config import TrainingConfig
 
 from .config import given
 from .dataset import Dataset
+from .folded import folded
 from .group import Group
 from .optim import class_weights
 from .task import Progress, Scores
@@ -63,7 +64,8 @@ def fit_head(
     group = group or Group.alone()
     chosen = _chosen(len(dataset), config.seed)
     model.eval()
-    own = _features(model, dataset, chosen[group.rows(len(chosen))], config, device, on_batch)
+    quick = cast(Backbone, folded(cast(nn.Module, model)))
+    own = _features(quick, dataset, chosen[group.rows(len(chosen))], config, device, on_batch)
     views = group.gather(own).to(device)  # (N, 1 or 2, in_features)
     labels = dataset.labels[chosen].to(device)
     weights = None
