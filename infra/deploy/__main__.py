@@ -78,13 +78,14 @@ def _deploy(account: Account, options: argparse.Namespace, parts: Parts, console
     return 0
 
 
-def _destroy(account: Account, options: argparse.Namespace, _: Parts, console: Console) -> int:
+def _destroy(account: Account, options: argparse.Namespace, parts: Parts, console: Console) -> int:
     destruction.destroy(
         account,
         options.stage,
         console,
         confirm=options.confirm,
         purge=options.purge,
+        stages=parts.stages,
         tag_seconds=options.tag_seconds,
     )
     return 0

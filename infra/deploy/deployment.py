@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from . import artifacts, costs, images, planning, quotas, smoke, stack, states, terminal
+from . import artifacts, costs, images, inventory, planning, quotas, removal, smoke, stack, states, terminal
 from .account import Account
 from .errors import FailedError, NotConfirmedError
 from .parts import Parts
@@ -49,6 +49,8 @@ def deploy(account: Account, name: str, wish: Wish, parts: Parts, version: Versi
     if change_set is not None:
         _agree(account, plan, change_set, wish, console)
     _send(account, plan, console)
+    if plan.adopts:
+        _protect(account, plan.stage, console)
     after = _carry_out(account, plan, change_set, console)
     _build_images(account, plan, after, console)
     return _reach(stage, after, wish, console)
@@ -143,6 +145,14 @@ def _send(account: Account, plan: Plan, console: Console) -> None:
             artifacts.send(s3, stage, f"images/{plan.sources.tag}.zip", plan.sources.path),
         ]
     terminal.say(console, f"uploaded to {stage.artifact_bucket}" if any(sent) else "uploaded already")
+
+
+def _protect(account: Account, stage: Stage, console: Console) -> None:
+    """Before a stack has them: DynamoDB protects no table that was restored."""
+    dynamodb = account.clients("dynamodb")
+    for table in inventory.take(account.clients, stage).unprotected:
+        removal.protect(dynamodb, table)
+        terminal.say(console, f"{table} is protected again")
 
 
 def _carry_out(

@@ -1,6 +1,7 @@
 """Back to nothing: ends, empties and deletes a stage, then looks whether anything is left."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from . import inventory, removal, stack, states, terminal
 from .account import Account
 from .errors import FailedError, LeftoversError, NotConfirmedError
 from .inventory import Inventory
-from .stage import Stage
+from .stage import STAGES, Stage, protects_data
 from .waiting import within
 
 #: What a stage keeps when its data is protected.
@@ -27,6 +28,7 @@ def destroy(
     *,
     confirm: str = "",
     purge: bool = False,
+    stages: Path = STAGES,
     tag_seconds: float = _TAG_SECONDS,
 ) -> None:
     """Destroys a stage; where nothing is left of it, only says so.
@@ -34,6 +36,7 @@ def destroy(
     Args:
         confirm: the stage's name, where nobody can be asked.
         purge: delete protected data too.
+        stages: the folder of the stages' parameters.
         tag_seconds: how long to wait for the tagging API to forget.
 
     Raises:
@@ -42,7 +45,7 @@ def destroy(
     stage = Stage(name=name, account=account.number, region=account.region)
     found = _settled(account, stage, console)
     there = inventory.take(account.clients, stage)
-    keeps = bool(there.protected) and not purge
+    keeps = not purge and _is_protected(stage, found, there, stages)
     resources = stack.resources(account.clients("cloudformation"), found.identity) if found else []
     if found or any(there.names()):
         _list(account, stage, found, resources, there, keeps, console)
@@ -53,6 +56,12 @@ def destroy(
             _delete_stack(account, stage, found, len(resources), keeps, console)
         _delete_rest(account, stage, keeps, console)
     _check(account, stage, keeps, tag_seconds, console)
+
+
+def _is_protected(stage: Stage, found: states.Stack | None, there: Inventory, stages: Path) -> bool:
+    """Whether anything says so: a restored table has lost its own protection, and a stack may be gone."""
+    by_stack = found is not None and found.parameters.get("DeletionProtection") == "true"
+    return by_stack or bool(there.protected) or protects_data(stages, stage.name)
 
 
 def _settled(account: Account, stage: Stage, console: Console) -> states.Stack | None:
@@ -126,7 +135,11 @@ def _empty(account: Account, stage: Stage, there: Inventory, keeps: bool, consol
     with console.status("emptying"):
         for repository in there.repositories:
             removal.empty_repository(account.clients("ecr"), repository)
-        if not keeps:
+        if keeps:
+            # Whatever its policy in the stack: CloudFormation then fails at it, and leaves it out next time.
+            for table in there.unprotected:
+                removal.protect(account.clients("dynamodb"), table)
+        else:
             for table in there.protected:
                 removal.unprotect(account.clients("dynamodb"), table)
             if stage.bucket in there.buckets:
@@ -151,7 +164,9 @@ def _delete_stack(
             if keeps:
                 there = stack.resources(cloudformation, found.identity)
                 retained = [
-                    each["LogicalResourceId"] for each in there if each["ResourceType"] in _DATA_TYPES
+                    each["LogicalResourceId"]
+                    for each in there
+                    if each["ResourceType"] in _DATA_TYPES and each["ResourceStatus"] != "DELETE_SKIPPED"
                 ]
             else:
                 removal.empty_bucket(account.clients("s3"), stage, stage.bucket)
@@ -194,7 +209,8 @@ def _check(account: Account, stage: Stage, keeps: bool, tag_seconds: float, cons
     if not clean:
         names = ", ".join(map(str, left))
         raise LeftoversError(f"Of {stage.stack_name} there is still: {names}.", stage.make("destroy"))
-    what = "nothing but its data is" if keeps else "nothing is"
+    there = inventory.take(account.clients, stage) if keeps else None
+    what = "nothing but its data is" if there and any(there.names()) else "nothing is"
     terminal.say(console, f"{what} left of {stage.stack_name}")
 
 

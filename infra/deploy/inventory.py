@@ -29,6 +29,11 @@ class Inventory:
     repositories: list[str]
     log_groups: list[str]
 
+    @property
+    def unprotected(self) -> list[str]:
+        """Tables that DynamoDB deletes for whoever may."""
+        return [each for each in self.tables if each not in self.protected]
+
     def names(self) -> Iterator[tuple[str, str]]:
         """Kind and name of each."""
         for kind, names in (

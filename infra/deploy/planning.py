@@ -57,7 +57,7 @@ def plan(
     terminal.say(console, f"packaged the functions: {package.zip.stat().st_size / 1e6:.1f} MB")
     sources = parts.sources()
     whole = parts.for_stage(json.loads(package.template.read_text()), values)
-    template = _prepared(whole, stage, package, version)
+    template = _prepared(whole, stage, package, version, adopts)
     known = template.get("Parameters", {})
     check_parameters(values, known, parts.stages, stage.name)
     ours = {"Stage": stage.name, "ArtifactBucket": stage.artifact_bucket, "ImageTag": sources.tag}
@@ -135,21 +135,25 @@ def _check_may_adopt(stage: Stage, parameters: Mapping[str, str], console: Conso
 
 
 def _prepared(
-    template: Mapping[str, Any], stage: Stage, package: Package, version: Version
+    template: Mapping[str, Any], stage: Stage, package: Package, version: Version, adopts: bool
 ) -> dict[str, Any]:
     """The template with the functions' code where it will lie, names of data spelled out, and the version."""
     code = f"s3://{stage.artifact_bucket}/{function_key(package)}"
-    resources = {name: _prepared_resource(each, stage, code) for name, each in template["Resources"].items()}
+    resources = {
+        name: _prepared_resource(each, stage, code, adopts) for name, each in template["Resources"].items()
+    }
     output = {"Description": "What this was deployed from", "Value": str(version)}
     outputs = {**template.get("Outputs", {}), VERSION_OUTPUT: output}
     return {**template, "Resources": resources, "Outputs": outputs}
 
 
-def _prepared_resource(resource: dict[str, Any], stage: Stage, code: str) -> dict[str, Any]:
+def _prepared_resource(resource: dict[str, Any], stage: Stage, code: str, adopts: bool) -> dict[str, Any]:
     if resource["Type"] == "AWS::Serverless::Function":
         return _with(resource, CodeUri=code)
     if name := _NAMED.get(resource["Type"]):
-        return _with(resource, **{name: _spelled_out(resource["Properties"][name], stage)})
+        named = _with(resource, **{name: _spelled_out(resource["Properties"][name], stage)})
+        # RetainExceptOnCreate would delete with a creation that fails what was there before it.
+        return {**named, "DeletionPolicy": "Retain"} if adopts else named
     return resource
 
 

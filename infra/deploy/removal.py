@@ -105,6 +105,13 @@ def delete_table(dynamodb: Any, table: str) -> None:
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
 
 
+def protect(dynamodb: Any, table: str) -> None:
+    """Lets a table be deleted no more."""
+    with _unless_gone():
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+        within(_TABLE_SECONDS, lambda: _status(dynamodb, table) == "ACTIVE")
+
+
 def unprotect(dynamodb: Any, table: str) -> None:
     """Lets a table be deleted."""
     dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)

@@ -105,6 +105,16 @@ def read_parameters(folder: Path, name: str) -> dict[str, str]:
     return values
 
 
+def protects_data(folder: Path, name: str) -> bool:
+    """Whether the stage's own parameters say that its data stays; a stage without any says nothing.
+
+    Raises:
+        UsageError: they can't be read.
+    """
+    is_there = (folder / f"{name}.json").is_file()
+    return is_there and read_parameters(folder, name).get("DeletionProtection") == "true"
+
+
 def check_parameters(values: Collection[str], known: Collection[str], folder: Path, name: str) -> None:
     """Checks that the template knows every parameter of the stage.
 

@@ -163,4 +163,22 @@ def test_data_that_a_stage_keeps_is_taken_in_again(shell, stage, tmp_path, monke
     assert wish["ImportExistingResources"] is True
     bucket, key = f"darkroom-{stage}-artifacts-{NUMBER}-{REGION}", wish["TemplateURL"].partition(".com/")[2]
     sent = json.loads(shell.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-    assert sent["Resources"]["UsersTable"]["Properties"]["TableName"] == f"darkroom-{stage}-Users"
+    users = sent["Resources"]["UsersTable"]
+    assert users["Properties"]["TableName"] == f"darkroom-{stage}-Users"
+    assert users["DeletionPolicy"] == "Retain"
+
+    def is_protected() -> bool:
+        table = shell.client("dynamodb").describe_table(TableName=f"darkroom-{stage}-Users")["Table"]
+        return bool(table.get("DeletionProtectionEnabled"))
+
+    assert not is_protected()
+    before: list[bool] = []
+    monkeypatch.setattr(
+        shell.gate,
+        "before",
+        lambda name: before.append(is_protected()) if name == "ExecuteChangeSet" else None,
+    )
+    # moto takes nothing in, and fails.
+    with pytest.raises(DeployError, match="The deployment of"):
+        deploy(shell.account, stage, Wish(yes=True), parts, OLD, shell.console)
+    assert before == [True]

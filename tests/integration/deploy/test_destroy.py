@@ -65,6 +65,41 @@ def test_protected_data_goes_only_with_purge(world, stage, tmp_path):
     assert f"{stage.prefix}Users" not in world.client("dynamodb").list_tables()["TableNames"]
 
 
+@pytest.mark.parametrize("by", ["file", "stack"])
+def test_data_that_dynamodb_does_not_protect_is_kept_by_the_stage(world, stage, tmp_path, by):
+    """The stage's file or its stack's parameter is enough: what was restored has no protection of its own."""
+    template = data_template("http://127.0.0.1:9")
+    del template["Resources"]["UsersTable"]["Properties"]["DeletionProtectionEnabled"]
+    default = "true" if by == "stack" else "false"
+    template["Parameters"]["DeletionProtection"] = {"Type": "String", "Default": default}
+    parts = small_parts(tmp_path, template, stage.name)
+    with pytest.raises(SmokeTestError):
+        deploy(world.account, stage.name, Wish(yes=True, smoke_seconds=0), parts, VERSION, world.console)
+    if by == "file":
+        (parts.stages / f"{stage.name}.json").write_text('{"DeletionProtection": "true"}')
+    table, dynamodb = f"{stage.prefix}Users", world.client("dynamodb")
+    dynamodb.put_item(TableName=table, Item={"UserID": {"S": "one"}})
+
+    for _ in range(2):  # with a stack, and without
+        destruction.destroy(
+            world.account, stage.name, world.console, confirm=stage.name, stages=parts.stages, tag_seconds=0
+        )
+        assert dynamodb.scan(TableName=table)["Count"] == 1
+        assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"] is True
+        assert stage.stack_name not in _stack_names(world)
+
+    destruction.destroy(
+        world.account,
+        stage.name,
+        world.console,
+        confirm=stage.name,
+        purge=True,
+        stages=parts.stages,
+        tag_seconds=0,
+    )
+    assert table not in dynamodb.list_tables()["TableNames"]
+
+
 def _bucket_names(world) -> list[str]:
     return [each["Name"] for each in world.client("s3").list_buckets()["Buckets"]]
 
