@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None, *, parts: Parts | None = None) 
         parts: what is deployed; this checkout by default.
     """
     options = _options(arguments)
-    console, again = terminal.console_of(), make(options.command, options.stage)
+    console, again = terminal.console_of(), make(options.command, options.stage, options.region)
     try:
-        checked_name(options.stage)
+        checked_name(options.stage, options.region)
         with translated(again):
             account = connect(options.region, again)
             return _COMMANDS[options.command](account, options, parts or real(options.architecture), console)
@@ -103,7 +103,7 @@ def _doctor(account: Account, options: argparse.Namespace, parts: Parts, console
 
 
 def _cost(account: Account, options: argparse.Namespace, _: Parts, console: Console) -> int:
-    stage = Stage(name=options.stage, account=account.number, region=account.region)
+    stage = account.stage(options.stage)
     explorer = account.clients("ce", spend.REGION)
     months = spend.by_service(explorer, stage, options.months, datetime.now(UTC).date())
     services = sorted({service for costs in months.values() for service in costs})
@@ -116,8 +116,8 @@ def _cost(account: Account, options: argparse.Namespace, _: Parts, console: Cons
 
 
 def _logs(account: Account, options: argparse.Namespace, _: Parts, console: Console) -> int:
-    stage = Stage(name=options.stage, account=account.number, region=account.region)
-    since = int((time.time() - _span(options.since)) * 1000)
+    stage = account.stage(options.stage)
+    since = int((time.time() - _span(stage, options.since)) * 1000)
     follow = not options.no_follow
     for line in logs.tail(account.clients("logs"), stage, since, words=options.group, follow=follow):
         at = datetime.fromtimestamp(line.at / 1000, UTC).strftime("%H:%M:%S")
@@ -129,11 +129,11 @@ def _logs(account: Account, options: argparse.Namespace, _: Parts, console: Cons
     return 0
 
 
-def _span(text: str) -> int:
+def _span(stage: Stage, text: str) -> int:
     """Seconds of a span such as 10m."""
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise UsageError(f"{text!r} is no span of time; 10m, 2h and 1d are.", "make logs STAGE=dev SINCE=10m")
+        raise UsageError(f"{text!r} is no span of time; 10m, 2h and 1d are.", stage.make("logs", SINCE="10m"))
     return int(found[1]) * _SECONDS[found[2]]
 
 

@@ -11,6 +11,7 @@ from botocore import exceptions
 from botocore.config import Config
 
 from .errors import AccountError
+from .stage import Stage
 
 #: Gives the boto3 client of a service; in another region than the stage's where one is named.
 Clients = Callable[..., Any]
@@ -37,6 +38,11 @@ class Account:
     identity: str
     region: str
     clients: Clients
+    names_region: bool = False  # on the command line, so that the next command has to name it too
+
+    def stage(self, name: str) -> Stage:
+        """A stage of this account."""
+        return Stage(name=name, account=self.number, region=self.region, names_region=self.names_region)
 
 
 def connect(region: str | None, again: str) -> Account:
@@ -56,7 +62,11 @@ def connect(region: str | None, again: str) -> Account:
         clients = _clients(session)
         identity = clients("sts").get_caller_identity()
     return Account(
-        number=identity["Account"], identity=identity["Arn"], region=session.region_name, clients=clients
+        number=identity["Account"],
+        identity=identity["Arn"],
+        region=session.region_name,
+        clients=clients,
+        names_region=bool(region),
     )
 
 

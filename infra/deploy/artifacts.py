@@ -1,6 +1,7 @@
 """The bucket of what a deployment sends: packages, templates and image sources, each by its hash."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ def ensure(s3: Any, stage: Stage) -> None:
 
 def taken(stage: Stage, bucket: str) -> NameTakenError:
     """The error for a bucket that belongs to somebody else."""
+    other = f"{stage.name[:15]}2"
     return NameTakenError(
         f"The bucket name {bucket} is taken by another AWS account, and no two may have the same."
         " A stage of another name has other buckets.",
-        f"cp infra/stages/{stage.name}.json infra/stages/{stage.name[:15]}2.json"
-        f" && make deploy STAGE={stage.name[:15]}2",
+        f"cp infra/stages/{stage.name}.json infra/stages/{other}.json"
+        f" && {replace(stage, name=other).make('deploy')}",
     )
 
 

@@ -40,7 +40,7 @@ def deploy(account: Account, name: str, wish: Wish, parts: Parts, version: Versi
     Raises:
         DeployError: it can't, or failed; a second call goes on from there.
     """
-    stage = Stage(name=name, account=account.number, region=account.region)
+    stage = account.stage(name)
     terminal.say(
         console, f"{stage.stack_name} in account {stage.account}, {stage.region}, as {account.identity}"
     )

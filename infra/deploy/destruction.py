@@ -42,7 +42,7 @@ def destroy(
     Raises:
         DeployError: it wasn't confirmed, failed, or something is left; a second call goes on from there.
     """
-    stage = Stage(name=name, account=account.number, region=account.region)
+    stage = account.stage(name)
     found = _settled(account, stage, console)
     there = inventory.take(account.clients, stage)
     keeps = not purge and _is_protected(stage, found, there, stages)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import artifacts, costs, gateway, quotas, stack, states
@@ -33,7 +33,7 @@ class Finding:
 
 def examine(account: Account, name: str, parts: Parts, version: Version) -> Iterator[Finding]:
     """Looks at everything that a deployment needs, and goes on where something is missing."""
-    stage = Stage(name=name, account=account.number, region=account.region)
+    stage = account.stage(name)
     yield Finding(name="credentials", is_right=True, text=account.identity)
     yield Finding(name="region", is_right=True, text=account.region)
     template: dict[str, Any] = {}
@@ -113,7 +113,8 @@ def _machines(account: Account, stage: Stage, parts: Parts, template: Mapping[st
         yield Finding(name="machines", is_right=False, text=text, command=command)
     else:
         text = f"{account.region} has none of {', '.join(wanted)}"
-        yield Finding(name="machines", is_right=False, text=text, command="AWS_REGION=us-east-1 make doctor")
+        other = replace(stage, region="us-east-1", names_region=True).make("doctor")
+        yield Finding(name="machines", is_right=False, text=text, command=other)
 
 
 def _quotas(account: Account, stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iterator[Finding]:

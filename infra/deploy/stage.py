@@ -15,11 +15,16 @@ _NAME = re.compile("[a-z][a-z0-9]{0,15}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """One deployment of Darkroom in one account and region."""
+    """One deployment of Darkroom in one account and region.
+
+    Attributes:
+        names_region: whether its commands say the region, which is then not what the shell has by itself.
+    """
 
     name: str
     account: str
     region: str
+    names_region: bool = False
 
     @property
     def stack_name(self) -> str:
@@ -50,18 +55,20 @@ class Stage:
 
     def make(self, target: str, **variables: str) -> str:
         """The make command for this stage."""
-        return make(target, self.name, **variables)
+        return make(target, self.name, self.region if self.names_region else None, **variables)
 
 
-def make(target: str, stage: str, **variables: str) -> str:
+def make(target: str, stage: str, region: str | None = None, /, **variables: str) -> str:
     """A make command as a person types it."""
-    return " ".join(
-        ["make", target, f"STAGE={stage}", *(f"{key}={value}" for key, value in variables.items())]
-    )
+    given = {"STAGE": stage} | ({"REGION": region} if region else {}) | variables
+    return " ".join(["make", target, *(f"{key}={value}" for key, value in given.items())])
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, region: str | None = None) -> str:
     """The name, if a stage may have it.
+
+    Args:
+        region: that of the command line, if it has one.
 
     Raises:
         UsageError: it may not.
@@ -69,7 +76,7 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"A stage can't be called {name!r}: small letters and digits only, a letter first, 16 at most.",
-            make("deploy", _suggested(name)),
+            make("deploy", _suggested(name), region),
         )
     return name
 

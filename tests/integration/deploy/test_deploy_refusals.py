@@ -1,6 +1,7 @@
 """Each thing that stops a deployment says what happened, and the one command that goes on."""
 
 import json
+from io import StringIO
 
 import pytest
 
@@ -27,6 +28,26 @@ def test_no_region(shell, monkeypatch, capsys):
     code, said = run("deploy", "--stage", "dev", capsys=capsys)
     assert code == 1
     assert said == "✗ No AWS region is set. To go on: AWS_REGION=us-east-1 make deploy STAGE=dev"
+
+
+def test_a_region_of_the_command_line(shell, stage, parts, monkeypatch, capsys):
+    """The command that goes on names the region that this one named: without it, it would be elsewhere."""
+    (parts.stages / f"{stage}.json").write_text('{"DeletionProtection": "false"}')
+    monkeypatch.setattr("sys.stdin", StringIO())
+    for region in ("eu-west-1", "eu-central-1"):
+        shell.client("s3").create_bucket(Bucket=f"darkroom-{stage}-{NUMBER}-{region}")
+        code, said = run("deploy", "--stage", stage, "--region", region, parts=parts, capsys=capsys)
+        assert code == 1
+        assert said.endswith(f"To go on: make destroy STAGE={stage} REGION={region}")
+        code, said = run("destroy", "--stage", stage, "--region", region, parts=parts, capsys=capsys)
+        assert code == 1
+        assert said.endswith(f"To go on: make destroy STAGE={stage} REGION={region} CONFIRM={stage}")
+    code, said = run("deploy", "--stage", "my-stage", "--region", region, parts=parts, capsys=capsys)
+    assert said.endswith(f"To go on: make deploy STAGE=mystage REGION={region}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    code, said = run("cost", "--stage", stage, "--region", region, capsys=capsys)
+    assert said.endswith(f"To go on: make cost STAGE={stage} REGION={region}")
 
 
 def test_expired_credentials(shell, capsys, monkeypatch):
