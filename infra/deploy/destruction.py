@@ -128,7 +128,9 @@ def _end_jobs(account: Account, stage: Stage, resources: list[dict[str, Any]], c
 
 
 def _physical(resources: list[dict[str, Any]], kind: str) -> list[str]:
-    return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == kind]
+    """Without those that CloudFormation never came to make, which have no such id."""
+    found = [each.get("PhysicalResourceId") for each in resources if each["ResourceType"] == kind]
+    return [name for name in found if name]
 
 
 def _empty(account: Account, stage: Stage, there: Inventory, keeps: bool, console: Console) -> None:

@@ -21,6 +21,7 @@ _ONLY_DELETE = {
     "DELETE_FAILED",
     "IMPORT_ROLLBACK_FAILED",
 }
+_DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 _NOTHING_CHANGED = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -157,7 +158,7 @@ def carry_out(cloudformation: Any, stage: Stage, change_set: ChangeSet, watch: W
     cloudformation.execute_change_set(StackName=change_set.stack, ChangeSetName=change_set.name)
     begun(cloudformation, change_set.stack, seen)
     found = follow(cloudformation, change_set.stack, watch, seen)
-    if found is not None and found.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+    if found is not None and found.status in _DONE:
         return found
     status = found.status if found else "DELETE_COMPLETE"
     went_back = status == "UPDATE_ROLLBACK_COMPLETE"
@@ -184,7 +185,7 @@ def delete(cloudformation: Any, identity: str, watch: Watch, retained: Sequence[
 
 
 def resources(cloudformation: Any, name: str) -> list[dict[str, Any]]:
-    """What the stack still consists of: LogicalResourceId, PhysicalResourceId and ResourceType of each."""
+    """What the stack still consists of: LogicalResourceId, ResourceType and, if made, PhysicalResourceId."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     found = [each for page in pages for each in page["StackResourceSummaries"]]
     return [each for each in found if each["ResourceStatus"] != "DELETE_COMPLETE"]

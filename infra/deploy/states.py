@@ -94,8 +94,8 @@ def _failures(cloudformation: Any, identity: str) -> list[dict[str, Any]]:
 
 def _begins_operation(event: Mapping[str, Any]) -> bool:
     """Whether a person's wish began with it: a rollback begins by itself, and has its causes before it."""
-    wishes = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
-    return event["PhysicalResourceId"] == event["StackId"] and event["ResourceStatus"] in wishes
+    wishes = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
+    return event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] in wishes
 
 
 def _only_cancelled(event: Mapping[str, Any]) -> bool:

@@ -158,7 +158,7 @@ def stack_progress(console: Console, title: str, total: int) -> Iterator[Callabl
         if status.endswith("_FAILED"):
             reason = event.get("ResourceStatusReason", "")
             console.print(f"[red]{status.lower()}[/] {name}: {escape(reason)}", highlight=False)
-        elif status.endswith("_COMPLETE") and event["PhysicalResourceId"] != event["StackId"]:
+        elif status.endswith("_COMPLETE") and event.get("PhysicalResourceId") != event["StackId"]:
             done.add(name)
             if not console.is_terminal:
                 console.print(f"  {status.lower()} {name}", highlight=False)

@@ -1,12 +1,14 @@
 """Steps of a deployment whose other side no emulator has."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from io import StringIO
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from rich.console import Console
 
-from infra.deploy import images, quotas, spend
+from infra.deploy import destruction, images, quotas, spend, stack, states, terminal
 from infra.deploy.errors import AccountError, FailedError
 from infra.deploy.stage import Stage
 from infra.deploy.version import Version, of_checkout
@@ -95,6 +97,70 @@ def test_a_quota_that_nobody_changed_is_awss_default(stubbed):
     assert (spot.code, spot.vcpus, spot.asked_for) == ("L-3819A6DF", 0, 16)
     assert (on_demand.code, on_demand.vcpus, on_demand.asked_for) == ("L-DB2E81BA", 8, 0)
     assert on_demand.command(STAGE).endswith("--desired-value 32 --region eu-west-1")
+
+
+STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/darkroom-dev/1"
+
+
+def event(number: int, name: str, status: str, physical: str | None = None, reason: str = "") -> dict:
+    made = {
+        "EventId": str(number),
+        "StackId": STACK,
+        "StackName": "darkroom-dev",
+        "Timestamp": datetime(2026, 1, 31, tzinfo=UTC),
+        "LogicalResourceId": name,
+        "ResourceStatus": status,
+    }
+    return (
+        made
+        | ({"PhysicalResourceId": physical} if physical else {})
+        | ({"ResourceStatusReason": reason} if reason else {})
+    )
+
+
+def test_what_was_never_made_has_no_id(stubbed):
+    """A resource that failed before it had an id is a reason like any other, and no queue to end."""
+    client, stubber = stubbed("cloudformation")
+    failed = event(2, "TrainingQueue", "CREATE_FAILED", reason="Limit exceeded")
+    newest_first = [failed, event(1, "darkroom-dev", "CREATE_IN_PROGRESS", STACK)]
+    stubber.add_response("describe_stack_events", {"StackEvents": newest_first})
+    assert states.because(client, STACK) == " TrainingQueue: Limit exceeded."
+    console = Console(file=StringIO(), width=160)
+    with terminal.stack_progress(console, "darkroom-dev", 2) as watch:
+        for each in (failed, event(3, "TrainingQueue", "DELETE_COMPLETE")):
+            watch(each)
+    assert "create_failed TrainingQueue: Limit exceeded" in console.file.getvalue()
+    queue = {
+        "LogicalResourceId": "TrainingQueue",
+        "ResourceType": "AWS::Batch::JobQueue",
+        "ResourceStatus": "CREATE_FAILED",
+        "LastUpdatedTimestamp": datetime(2026, 1, 31, tzinfo=UTC),
+    }
+    summaries = [queue, {**queue, "PhysicalResourceId": "arn"}]
+    stubber.add_response("list_stack_resources", {"StackResourceSummaries": summaries})
+    assert destruction._physical(stack.resources(client, STACK), "AWS::Batch::JobQueue") == ["arn"]
+
+
+def test_a_stack_that_only_took_something_in_is_done(stubbed):
+    """IMPORT_COMPLETE is a success."""
+    client, stubber = stubbed("cloudformation")
+    first, done = (
+        event(1, "darkroom-dev", "IMPORT_IN_PROGRESS", STACK),
+        event(2, "darkroom-dev", "IMPORT_COMPLETE", STACK),
+    )
+    described = {
+        "StackId": STACK,
+        "StackName": "darkroom-dev",
+        "CreationTime": datetime(2026, 1, 31, tzinfo=UTC),
+        "StackStatus": "IMPORT_COMPLETE",
+    }
+    stubber.add_response("describe_stack_events", {"StackEvents": []})
+    stubber.add_response("execute_change_set", {})
+    stubber.add_response("describe_stack_events", {"StackEvents": [first]})
+    stubber.add_response("describe_stacks", {"Stacks": [described]})
+    stubber.add_response("describe_stack_events", {"StackEvents": [done, first]})
+    change_set = stack.ChangeSet(name="one", stack=STACK, creates=True, changes=[])
+    assert stack.carry_out(client, STAGE, change_set, lambda _: None).status == "IMPORT_COMPLETE"
 
 
 def period(start: str, **services: str) -> dict:
