@@ -1,4 +1,4 @@
-"""What a stage has cost, by Cost Explorer: what bears its tag."""
+"""What a stage has cost, by Cost Explorer: what bears its tags."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,8 +13,7 @@ from .stage import Stage
 
 #: Cost Explorer is one service for all regions of its partition.
 REGION = "us-east-1"
-#: Of Stage and Project, the one that tells stages apart.
-_TAG = "Stage"
+_DENIED = ("AccessDenied", "AccessDeniedException")
 
 
 def by_service(cost_explorer: Any, stage: Stage, months: int, today: date) -> dict[str, dict[str, float]]:
@@ -23,9 +22,9 @@ def by_service(cost_explorer: Any, stage: Stage, months: int, today: date) -> di
     AWS takes one cent for each page of the answer, and is up to a day behind.
 
     Raises:
-        AccountError: Cost Explorer is off, or doesn't know the tag yet.
+        AccountError: Cost Explorer is off, or doesn't know the tags yet.
     """
-    _check_tag(cost_explorer, stage)
+    _check_tags(cost_explorer, stage)
     first = today.replace(day=1)
     for _ in range(months - 1):
         first = (first - timedelta(days=1)).replace(day=1)
@@ -43,7 +42,13 @@ def _periods(cost_explorer: Any, stage: Stage, first: date, end: date) -> list[M
         "TimePeriod": {"Start": first.isoformat(), "End": end.isoformat()},
         "Granularity": "MONTHLY",
         "Metrics": ["UnblendedCost"],
-        "Filter": {"Tags": {"Key": _TAG, "Values": [stage.name], "MatchOptions": ["EQUALS"]}},
+        # As the budget of infra/template.yaml: other projects may have a tag Stage too.
+        "Filter": {
+            "And": [
+                {"Tags": {"Key": key, "Values": [value], "MatchOptions": ["EQUALS"]}}
+                for key, value in stage.tags.items()
+            ]
+        },
         "GroupBy": [{"Type": "DIMENSION", "Key": "SERVICE"}],
     }
     answer = cost_explorer.get_cost_and_usage(**question)
@@ -54,20 +59,24 @@ def _periods(cost_explorer: Any, stage: Stage, first: date, end: date) -> list[M
     return periods
 
 
-def _check_tag(cost_explorer: Any, stage: Stage) -> None:
+def _check_tags(cost_explorer: Any, stage: Stage) -> None:
     try:
-        tags = cost_explorer.list_cost_allocation_tags(TagKeys=[_TAG])["CostAllocationTags"]
+        tags = cost_explorer.list_cost_allocation_tags(TagKeys=[*stage.tags])["CostAllocationTags"]
     except ClientError as error:
+        if code_of(error) in _DENIED:
+            # An organisation's tags are its management account's; its members may read their costs.
+            return
         if code_of(error) != "DataUnavailableException":
             raise
         raise AccountError(
             "Cost Explorer has no data yet: it is off until the console's first visit, then takes a day.",
             stage.make("cost"),
         ) from error
-    if not any(each["Status"] == "Active" for each in tags):
+    active = {each["TagKey"] for each in tags if each["Status"] == "Active"}
+    if missing := [key for key in stage.tags if key not in active]:
         raise AccountError(
-            f"Bills don't show the tag {_TAG} yet. AWS offers it a day after the first deploy, and shows what"
-            " is spent from its activation on.",
-            "aws ce update-cost-allocation-tags-status"
-            f" --cost-allocation-tags-status TagKey={_TAG},Status=Active",
+            f"Bills don't show by tag yet: {' and '.join(missing)}. AWS offers a tag a day after the first"
+            " deploy, and shows what is spent from its activation on.",
+            "aws ce update-cost-allocation-tags-status --cost-allocation-tags-status"
+            f"{''.join(f' TagKey={key},Status=Active' for key in missing)}",
         )

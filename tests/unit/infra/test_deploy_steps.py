@@ -5,7 +5,7 @@ from io import StringIO
 
 import boto3
 import pytest
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 from rich.console import Console
 
 from infra.deploy import destruction, images, quotas, spend, stack, states, terminal
@@ -171,16 +171,24 @@ def period(start: str, **services: str) -> dict:
     return {"TimePeriod": {"Start": start, "End": "2026-12-01"}, "Groups": groups}
 
 
-def test_spend_is_asked_for_by_the_stages_tag(stubbed):
-    """Whole months, today included, of what bears the stage's tag, page by page."""
+def cost_tag(key: str, status: str) -> dict:
+    return {"TagKey": key, "Type": "UserDefined", "Status": status}
+
+
+def tagged(key: str, value: str) -> dict:
+    return {"Tags": {"Key": key, "Values": [value], "MatchOptions": ["EQUALS"]}}
+
+
+def test_spend_is_asked_for_by_the_stages_tags(stubbed):
+    """Whole months, today included, of what bears both of the stage's tags, page by page."""
     client, stubber = stubbed("ce")
-    active = {"TagKey": "Stage", "Type": "UserDefined", "Status": "Active"}
-    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": [active]})
+    active = [cost_tag("Project", "Active"), cost_tag("Stage", "Active")]
+    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": active})
     question = {
         "TimePeriod": {"Start": "2025-12-01", "End": "2026-02-01"},
         "Granularity": "MONTHLY",
         "Metrics": ["UnblendedCost"],
-        "Filter": {"Tags": {"Key": "Stage", "Values": ["dev"], "MatchOptions": ["EQUALS"]}},
+        "Filter": {"And": [tagged("Project", "darkroom"), tagged("Stage", "dev")]},
         "GroupBy": [{"Type": "DIMENSION", "Key": "SERVICE"}],
     }
     first = {"ResultsByTime": [period("2025-12-01", EC2="1.5")], "NextPageToken": "more"}
@@ -192,12 +200,28 @@ def test_spend_is_asked_for_by_the_stages_tag(stubbed):
 
 
 def test_a_tag_that_bills_do_not_show_is_said_to_be_so(stubbed):
-    """Without the activated tag every sum would be nothing: the command that activates it is named."""
+    """Without both tags activated every sum would be nothing: the command that activates them is named."""
     client, stubber = stubbed("ce")
-    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": []}, {"TagKeys": ANY})
-    with pytest.raises(AccountError, match="Bills don't show the tag Stage yet") as stopped:
+    asked = {"TagKeys": ["Project", "Stage"]}
+    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": []}, asked)
+    with pytest.raises(AccountError, match="Bills don't show by tag yet: Project and Stage") as stopped:
         spend.by_service(client, STAGE, 1, date(2026, 1, 31))
-    assert stopped.value.command.endswith("TagKey=Stage,Status=Active")
+    assert stopped.value.command.endswith(" TagKey=Project,Status=Active TagKey=Stage,Status=Active")
+    found = [cost_tag("Project", "Inactive"), cost_tag("Stage", "Active")]
+    stubber.add_response("list_cost_allocation_tags", {"CostAllocationTags": found}, asked)
+    with pytest.raises(AccountError, match="yet: Project") as stopped:
+        spend.by_service(client, STAGE, 1, date(2026, 1, 31))
+    assert stopped.value.command.endswith("tags-status TagKey=Project,Status=Active")
+
+
+def test_an_account_of_an_organisation_has_no_tags_of_its_own(stubbed):
+    """Only the management account may list cost allocation tags; its members read costs all the same."""
+    client, stubber = stubbed("ce")
+    stubber.add_client_error(
+        "list_cost_allocation_tags", "AccessDeniedException", "Linked account doesn't have access"
+    )
+    stubber.add_response("get_cost_and_usage", {"ResultsByTime": [period("2026-01-01", EC2="2")]})
+    assert spend.by_service(client, STAGE, 1, date(2026, 1, 31)) == {"2026-01": {"EC2": 2.0}}
 
 
 def test_cost_explorer_that_is_off_is_said_to_be_so(stubbed):
