@@ -11,7 +11,8 @@ from .account import code_of
 from .errors import NameTakenError
 from .stage import Stage
 
-_TAKEN = {"BucketAlreadyExists", "403", "Forbidden", "AccessDenied"}
+#: Of a bucket that isn't the expected owner's.
+_ANOTHERS = {"403", "Forbidden", "AccessDenied"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -27,7 +28,7 @@ def ensure(s3: Any, stage: Stage) -> None:
     try:
         s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": where} if where else {}))
     except ClientError as error:
-        if code_of(error) in _TAKEN:
+        if code_of(error) == "BucketAlreadyExists":
             raise taken(stage, name) from error
         if code_of(error) != "BucketAlreadyOwnedByYou":
             raise
@@ -122,7 +123,7 @@ def exists(s3: Any, stage: Stage, bucket: str) -> bool:
     except ClientError as error:
         if code_of(error) in _MISSING:
             return False
-        if code_of(error) in _TAKEN:
+        if code_of(error) in _ANOTHERS:
             raise taken(stage, bucket) from error
         raise
     return True
