@@ -1,6 +1,5 @@
 """Back to nothing: ends, empties and deletes a stage, then looks whether anything is left."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ from .waiting import within
 _DATA_TYPES = ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
 #: Objects may arrive while the bucket is emptied, as the API still runs.
 _ATTEMPTS = 3
-#: For how long the tagging API may show what is deleted.
+#: For how long the tagging API may show what is deleted,
 _TAG_SECONDS = 60.0
+#: but for what EC2 and Batch ended, which it shows for an hour and more.
+_LINGERING = (":instance/", ":volume/", ":spot-instances-request/", ":spot-fleet-request/", ":fleet/")
 
 
 def destroy(
@@ -200,23 +201,30 @@ def _check(account: Account, stage: Stage, keeps: bool, tag_seconds: float, cons
     Raises:
         LeftoversError: something is left that should not be.
     """
-    left: list[Mapping[str, str] | str] = []
+    left: list[str] = []
+    lingering: list[str] = []
 
     def nothing_is_left() -> bool:
-        left[:] = _leftovers(account, stage, keeps)
+        left[:], lingering[:] = _leftovers(account, stage, keeps)
         return not left
 
     with console.status("looking for what is left"):
         clean = within(tag_seconds, nothing_is_left)
     if not clean:
-        names = ", ".join(map(str, left))
-        raise LeftoversError(f"Of {stage.stack_name} there is still: {names}.", stage.make("destroy"))
+        raise LeftoversError(
+            f"Of {stage.stack_name} there is still: {', '.join(left)}.", stage.make("destroy")
+        )
+    for arn in lingering:
+        terminal.say(
+            console, f"still listed by its tag, as what has ended is for hours: {arn}", "[yellow]![/]"
+        )
     there = inventory.take(account.clients, stage) if keeps else None
     what = "nothing but its data is" if there and any(there.names()) else "nothing is"
     terminal.say(console, f"{what} left of {stage.stack_name}")
 
 
-def _leftovers(account: Account, stage: Stage, keeps: bool) -> list[str]:
+def _leftovers(account: Account, stage: Stage, keeps: bool) -> tuple[list[str], list[str]]:
+    """What is left, and what may be ended already though its tag is still found."""
     there = inventory.take(account.clients, stage)
     kept = {*there.tables, stage.bucket} if keeps else set[str]()
     by_name = [f"{kind} {name}" for kind, name in there.names() if name not in kept]
@@ -224,4 +232,5 @@ def _leftovers(account: Account, stage: Stage, keeps: bool) -> list[str]:
         by_name.append(f"stack {stage.stack_name}")
     ends = tuple(f"{mark}{name}" for name in kept for mark in "/:")
     by_tag = [arn for arn in inventory.tagged(account.clients, stage) if not (ends and arn.endswith(ends))]
-    return by_name + by_tag
+    lingering = [arn for arn in by_tag if any(kind in arn for kind in _LINGERING)]
+    return by_name + [arn for arn in by_tag if arn not in lingering], lingering

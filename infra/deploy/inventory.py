@@ -70,7 +70,13 @@ def tables(dynamodb: Any, stage: Stage) -> Iterator[str]:
 
 
 def _is_protected(dynamodb: Any, table: str) -> bool:
-    return bool(dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"))
+    try:
+        described = dynamodb.describe_table(TableName=table)["Table"]
+    except ClientError as error:
+        if is_gone(error):
+            return False
+        raise
+    return bool(described.get("DeletionProtectionEnabled"))
 
 
 def _repositories(ecr: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from infra.deploy import destruction, removal
 from infra.deploy.deployment import Wish, deploy
-from infra.deploy.errors import FailedError, SmokeTestError
+from infra.deploy.errors import FailedError, LeftoversError, SmokeTestError
 from infra.deploy.stage import Stage
 from infra.deploy.version import Version
 from tests.deploying import small_parts, small_template
@@ -123,6 +123,21 @@ def test_what_can_not_be_deleted_is_named(world, stage, tmp_path, monkeypatch):
     assert str(stopped.value).endswith("the queue is locked.")
     assert stopped.value.command == f"make destroy STAGE={stage.name} PURGE=1"
     monkeypatch.undo()
+
+
+def test_machines_that_have_ended_are_said_and_stop_nothing(world, stage):
+    """The tagging API shows them for hours; whatever else bears the stage's tags is an error."""
+    ec2 = world.client("ec2")
+    tags = [{"Key": key, "Value": value} for key, value in stage.tags.items()]
+    volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    ec2.create_tags(Resources=[volume], Tags=tags)
+    world.terminal.truncate(0)
+    destruction.destroy(world.account, stage.name, world.console, tag_seconds=0)
+    assert f":volume/{volume}" in world.shown
+    assert f"nothing is left of {stage.stack_name}" in world.shown
+    topic = world.client("sns").create_topic(Name=f"{stage.prefix}alarms", Tags=tags)["TopicArn"]
+    with pytest.raises(LeftoversError, match=f"there is still: {topic}"):
+        destruction.destroy(world.account, stage.name, world.console, tag_seconds=0)
 
 
 def test_jobs_under_way_end_first(world, stage, tmp_path):

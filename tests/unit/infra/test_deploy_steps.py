@@ -5,11 +5,13 @@ from io import StringIO
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from rich.console import Console
 
-from infra.deploy import destruction, images, quotas, spend, stack, states, terminal
-from infra.deploy.errors import AccountError, FailedError
+from infra.deploy import artifacts, destruction, images, inventory, quotas, spend, stack, states, terminal
+from infra.deploy.account import translated
+from infra.deploy.errors import AccountError, FailedError, NameTakenError
 from infra.deploy.stage import Stage
 from infra.deploy.version import Version, of_checkout
 
@@ -116,6 +118,27 @@ def event(number: int, name: str, status: str, physical: str | None = None, reas
         | ({"PhysicalResourceId": physical} if physical else {})
         | ({"ResourceStatusReason": reason} if reason else {})
     )
+
+
+def test_a_right_that_is_missing_is_no_name_that_is_taken(stubbed):
+    """Of CreateBucket's refusals one alone says that another account has the bucket."""
+    client, stubber = stubbed("s3")
+    stubber.add_client_error("create_bucket", "BucketAlreadyExists")
+    with pytest.raises(NameTakenError):
+        artifacts.ensure(client, STAGE)
+    stubber.add_client_error("create_bucket", "AccessDenied")
+    with pytest.raises(AccountError, match="may not call CreateBucket"), translated("make deploy STAGE=dev"):
+        artifacts.ensure(client, STAGE)
+
+
+def test_a_table_that_goes_meanwhile_is_not_protected(stubbed):
+    """Between the list and the look at each a table may end; all else that DynamoDB refuses is an error."""
+    client, stubber = stubbed("dynamodb")
+    stubber.add_client_error("describe_table", "ResourceNotFoundException")
+    assert not inventory._is_protected(client, "darkroom-dev-Users")
+    stubber.add_client_error("describe_table", "AccessDeniedException")
+    with pytest.raises(ClientError):
+        inventory._is_protected(client, "darkroom-dev-Users")
 
 
 def test_what_was_never_made_has_no_id(stubbed):
