@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from . import artifacts, costs, images, inventory, planning, quotas, removal, smoke, stack, states, terminal
@@ -52,7 +53,12 @@ def deploy(account: Account, name: str, wish: Wish, parts: Parts, version: Versi
     if plan.adopts:
         _protect(account, plan.stage, console)
     after = _carry_out(account, plan, change_set, console)
-    _build_images(account, plan, after, console)
+    try:
+        _build_images(account, plan, after, console)
+    except ClientError:
+        # Such as a new account's limit of builds: the API works without, and its URL is worth to be known.
+        _reach(stage, after, wish, console)
+        raise
     return _reach(stage, after, wish, console)
 
 
@@ -158,7 +164,7 @@ def _protect(account: Account, stage: Stage, console: Console) -> None:
 def _carry_out(
     account: Account, plan: Plan, change_set: stack.ChangeSet | None, console: Console
 ) -> states.Stack:
-    cloudformation, stage = account.clients("cloudformation"), plan.stage
+    stage = plan.stage
     if change_set is None:
         if plan.before is None:
             raise FailedError("The template makes nothing.", "make package")
@@ -168,7 +174,7 @@ def _carry_out(
         # Not before there is an image may a job be made to need it.
         _wait_for_images(account, plan, plan.before, console)
     with terminal.stack_progress(console, stage.stack_name, len(change_set.changes)) as watch:
-        after = stack.carry_out(cloudformation, stage, change_set, watch)
+        after = stack.carry_out(account.clients, stage, change_set, watch)
     terminal.say(console, f"{stage.stack_name} is in {after.status}")
     return after
 

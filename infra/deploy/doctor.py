@@ -84,7 +84,7 @@ def _stack(account: Account, stage: Stage, version: Version) -> Iterator[Finding
         text = f"{stage.stack_name} is in {found.status}; deploy waits for its end"
         yield Finding(name="stack", is_right=None, text=text)
         return
-    stack.check_can_go_on(cloudformation, stage, found)
+    stack.check_can_go_on(account.clients, stage, found)
     check_version(stage, found, version)
     url = found.outputs.get("ApiUrl", "")
     yield Finding(name="stack", is_right=True, text=f"{stage.stack_name} is in {found.status} {url}".rstrip())

@@ -69,6 +69,19 @@ def tables(dynamodb: Any, stage: Stage) -> Iterator[str]:
         yield from (each for each in page["TableNames"] if each.startswith(stage.prefix))
 
 
+def has_only_empty_data(clients: Clients, stage: Stage) -> bool:
+    """Whether there are tables, and not one item in them, nor any object in the bucket."""
+    dynamodb, s3 = clients("dynamodb"), clients("s3")
+    there = list(tables(dynamodb, stage))
+    # DynamoDB counts items every six hours only.
+    if not there or any(dynamodb.scan(TableName=each, Limit=1)["Items"] for each in there):
+        return False
+    if not artifacts.exists(s3, stage, stage.bucket):
+        return True
+    found = s3.list_object_versions(Bucket=stage.bucket, MaxKeys=1, ExpectedBucketOwner=stage.account)
+    return not found.get("Versions") and not found.get("DeleteMarkers")
+
+
 def _is_protected(dynamodb: Any, table: str) -> bool:
     try:
         described = dynamodb.describe_table(TableName=table)["Table"]

@@ -87,7 +87,7 @@ def _ready(account: Account, stage: Stage, console: Console) -> states.Stack | N
             found = stack.settled(cloudformation, stage.stack_name, watch)
     if found is None:
         return None
-    stack.check_can_go_on(cloudformation, stage, found)
+    stack.check_can_go_on(account.clients, stage, found)
     if found.status != "REVIEW_IN_PROGRESS":
         return found
     # An earlier deploy ended before anything was made.

@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .account import code_of
-from .errors import FailedError, StackStateError
+from . import inventory
+from .account import Clients, code_of
+from .errors import FailedError, NameTakenError, StackStateError
 from .stage import Stage
 from .states import Stack, Watch, because, begun, describe, events, follow
 from .waiting import pauses
@@ -43,17 +44,18 @@ def settled(cloudformation: Any, name: str, watch: Watch) -> Stack | None:
     return found
 
 
-def check_can_go_on(cloudformation: Any, stage: Stage, found: Stack) -> None:
+def check_can_go_on(clients: Clients, stage: Stage, found: Stack) -> None:
     """Checks that an update may be tried.
 
     Raises:
         StackStateError: it may not; says why the stack came to be so.
     """
+    cloudformation = clients("cloudformation")
     if found.status in _ONLY_DELETE:
         raise StackStateError(
             f"The stack {stage.stack_name} is in {found.status}, which can only be deleted."
             f"{because(cloudformation, found.identity)}",
-            stage.make("destroy"),
+            _deleted_by(clients, stage, found.status),
         )
     if found.status == "UPDATE_ROLLBACK_FAILED":
         raise StackStateError(
@@ -148,12 +150,13 @@ def delete_empty(cloudformation: Any, identity: str) -> None:
             return
 
 
-def carry_out(cloudformation: Any, stage: Stage, change_set: ChangeSet, watch: Watch) -> Stack:
+def carry_out(clients: Clients, stage: Stage, change_set: ChangeSet, watch: Watch) -> Stack:
     """Executes a change set, and returns when all is done.
 
     Raises:
         FailedError: CloudFormation failed and went back; says which resource, and why.
     """
+    cloudformation = clients("cloudformation")
     seen = {each["EventId"] for each in events(cloudformation, change_set.stack)}
     cloudformation.execute_change_set(StackName=change_set.stack, ChangeSetName=change_set.name)
     begun(cloudformation, change_set.stack, seen)
@@ -166,8 +169,21 @@ def carry_out(cloudformation: Any, stage: Stage, change_set: ChangeSet, watch: W
         f"{'The update' if went_back else 'The deployment'} of {stage.stack_name} failed, and the stack is "
         f"{'as it was before' if went_back else 'in ' + status}."
         f"{because(cloudformation, change_set.stack)}",
-        stage.make("deploy" if went_back else "destroy"),
+        stage.make("deploy") if went_back else _deleted_by(clients, stage, status),
     )
+
+
+def _deleted_by(clients: Clients, stage: Stage, status: str) -> str:
+    """The command for a stack that can only be deleted.
+
+    Protected tables keep a stack whose creation failed in ROLLBACK_FAILED. They go with it where nothing was
+    ever in them; what was taken in from an earlier stack stays, and what can't be looked at.
+    """
+    try:
+        may_go = status == "ROLLBACK_FAILED" and inventory.has_only_empty_data(clients, stage)
+    except (ClientError, NameTakenError):
+        may_go = False
+    return stage.make("destroy", **({"PURGE": "1"} if may_go else {}))
 
 
 def delete(cloudformation: Any, identity: str, watch: Watch, retained: Sequence[str] = ()) -> Stack | None:

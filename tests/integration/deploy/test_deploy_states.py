@@ -36,6 +36,31 @@ def test_a_half_failed_stack(shell, stage, parts, status, going_on, capsys):
     assert said.endswith("To go on: " + going_on.format(stage=stage))
 
 
+def test_a_creation_that_protected_tables_keep_half_done(shell, stage, parts, capsys):
+    """Empty tables go with PURGE, as there is nothing to lose; with one item in them they stay."""
+    deployed(shell, stage, parts)
+    shell.status(f"darkroom-{stage}", "ROLLBACK_FAILED")
+    table, dynamodb = f"darkroom-{stage}-Users", shell.client("dynamodb")
+    dynamodb.create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "UserID", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "UserID", "KeyType": "HASH"}],
+    )
+    bucket, s3 = f"darkroom-{stage}-{NUMBER}-{REGION}", shell.client("s3")
+    s3.create_bucket(Bucket=bucket)
+
+    def way_on() -> str:
+        return run("deploy", "--stage", stage, parts=parts, capsys=capsys)[1].rpartition("To go on: ")[2]
+
+    assert way_on() == f"make destroy STAGE={stage} PURGE=1"
+    s3.put_object(Bucket=bucket, Key="one", Body=b"an image")
+    assert way_on() == f"make destroy STAGE={stage}"
+    s3.delete_object(Bucket=bucket, Key="one")
+    dynamodb.put_item(TableName=table, Item={"UserID": {"S": "one"}})
+    assert way_on() == f"make destroy STAGE={stage}"
+
+
 def test_a_deployment_that_fails(shell, stage, parts, tmp_path, capsys):
     """CloudFormation's first failure is the reason that is given; what goes on depends on where it ended."""
     name = f"darkroom-{stage}-training"

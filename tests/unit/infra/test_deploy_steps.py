@@ -183,7 +183,7 @@ def test_a_stack_that_only_took_something_in_is_done(stubbed):
     stubber.add_response("describe_stacks", {"Stacks": [described]})
     stubber.add_response("describe_stack_events", {"StackEvents": [done, first]})
     change_set = stack.ChangeSet(name="one", stack=STACK, creates=True, changes=[])
-    assert stack.carry_out(client, STAGE, change_set, lambda _: None).status == "IMPORT_COMPLETE"
+    assert stack.carry_out(lambda _: client, STAGE, change_set, lambda _: None).status == "IMPORT_COMPLETE"
 
 
 def period(start: str, **services: str) -> dict:
