@@ -224,7 +224,7 @@ def _reach(stage: Stage, after: states.Stack, wish: Wish, console: Console) -> s
     if url is None:
         raise FailedError(f"The stack {stage.stack_name} has no output ApiUrl.", stage.make("deploy"))
     with console.status(f"asking {url}"):
-        title = smoke.check(stage, url.rstrip("/"), wish.smoke_seconds)
+        title = smoke.check(stage, url.rstrip("/"), wish.smoke_seconds, after.outputs.get("DomainTarget", ""))
     terminal.say(console, f"{title} answers")
     console.print(f"\n[bold]{url}[/]", highlight=False, soft_wrap=True)
     return url

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -23,14 +24,16 @@ _ANSWER_SECONDS = 35.0  # API Gateway gives up after 29
 class _Answer:
     status: int  # 0 where there was no answer
     body: Any
+    is_no_name: bool = False  # DNS knows no such host
 
 
-def check(stage: Stage, url: str, patience_seconds: float = PATIENCE_SECONDS) -> str:
+def check(stage: Stage, url: str, patience_seconds: float = PATIENCE_SECONDS, domain_target: str = "") -> str:
     """Asks for the API's own description and logs in as nobody; leaves nothing behind.
 
     Args:
         url: where the API is.
         patience_seconds: how long it may take to become right.
+        domain_target: what the name in the URL has to lead to, where it is the stage's own domain.
 
     Returns:
         The title and version of the API.
@@ -47,6 +50,12 @@ def check(stage: Stage, url: str, patience_seconds: float = PATIENCE_SECONDS) ->
 
     if not within(patience_seconds, is_right):
         path, answer = seen[-1]
+        if answer.is_no_name and domain_target:
+            raise SmokeTestError(
+                f"The API is up, but its name isn't: DNS has no {urlsplit(url).hostname} yet."
+                f" Make a CNAME record of it that leads to {domain_target}.",
+                stage.make("deploy"),
+            )
         raise SmokeTestError(
             f"{url}{path} does not answer as it should: {answer.status or 'no answer'},"
             f" {_shortened(answer.body)}",
@@ -70,7 +79,7 @@ def _tried(
     try:
         return ask(pool, url)
     except urllib3.exceptions.HTTPError as error:
-        return _Answer(0, str(error))
+        return _Answer(0, str(error), isinstance(error, urllib3.exceptions.NameResolutionError))
 
 
 def _description() -> str:

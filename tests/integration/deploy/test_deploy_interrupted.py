@@ -13,6 +13,7 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from infra.deploy import __main__ as command
 from infra.deploy.stage import Stage
 from tests.deploying import small_parts, small_template
 from tests.deployments import NUMBER, REGION, World
@@ -89,6 +90,32 @@ class Deploys:
             [*command, *arguments], cwd=ROOT, env=outside | self._world.environment, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+
+
+def test_a_build_that_is_refused_hides_no_url(shell, stage, api, tmp_path, monkeypatch, capsys):
+    """A new account may have no builds at all: the API is up and shown, and then the refusal."""
+    project = {
+        "Type": "AWS::CodeBuild::Project",
+        "Properties": {
+            "Name": {"Fn::Sub": "${AWS::StackName}-images"},
+            "Environment": {"ComputeType": "BUILD_GENERAL1_MEDIUM"},
+            "Source": {"Type": "S3", "Location": "nowhere/yet"},
+        },
+    }
+    template = small_template(api, ImageBuild=project)
+    template["Outputs"]["ImageBuild"] = {"Value": {"Ref": "ImageBuild"}}
+    template["Outputs"]["TrainingRepository"] = {"Value": "none"}
+    refusal = {"__type": "AccountLimitExceededException", "message": "Cannot have more than 0 builds"}
+    answers = shell.gate.answers | {"CodeBuild_20161006.StartBuild": lambda _: (400, refusal)}
+    monkeypatch.setattr(shell.gate, "answers", answers)
+    code = command.main(
+        ("deploy", "--stage", stage, "--yes", "--smoke-seconds", "20"),
+        parts=small_parts(tmp_path, template, stage),
+    )
+    shown = capsys.readouterr()
+    assert code == 1
+    assert shown.out.endswith(f"\n{api}\n")
+    assert "AWS refuses StartBuild: Cannot have more than 0 builds" in " ".join(shown.err.split())
 
 
 def test_a_deploy_that_is_killed_goes_on_when_it_is_started_again(world, api, tmp_path):

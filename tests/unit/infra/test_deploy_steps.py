@@ -9,9 +9,20 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from rich.console import Console
 
-from infra.deploy import artifacts, destruction, images, inventory, quotas, spend, stack, states, terminal
+from infra.deploy import (
+    artifacts,
+    destruction,
+    images,
+    inventory,
+    quotas,
+    smoke,
+    spend,
+    stack,
+    states,
+    terminal,
+)
 from infra.deploy.account import translated
-from infra.deploy.errors import AccountError, FailedError, NameTakenError
+from infra.deploy.errors import AccountError, FailedError, NameTakenError, SmokeTestError
 from infra.deploy.stage import Stage
 from infra.deploy.version import Version, of_checkout
 
@@ -129,6 +140,19 @@ def test_a_right_that_is_missing_is_no_name_that_is_taken(stubbed):
     stubber.add_client_error("create_bucket", "AccessDenied")
     with pytest.raises(AccountError, match="may not call CreateBucket"), translated("make deploy STAGE=dev"):
         artifacts.ensure(client, STAGE)
+
+
+def test_a_domain_without_a_record_is_told_which_it_needs():
+    """A name that DNS doesn't have is told from an API that is down, on a domain of one's own."""
+    target = "d-1.execute-api.eu-west-1.amazonaws.com"
+    with pytest.raises(SmokeTestError) as stopped:
+        smoke.check(STAGE, "https://darkroom.invalid", 0, target)
+    assert "DNS has no darkroom.invalid yet. Make a CNAME record" in str(stopped.value)
+    assert str(stopped.value).endswith(f"leads to {target}.")
+    assert stopped.value.command == "make deploy STAGE=dev"
+    for url, domain_target in (("https://darkroom.invalid", ""), ("http://127.0.0.1:9", target)):
+        with pytest.raises(SmokeTestError, match="does not answer as it should"):
+            smoke.check(STAGE, url, 0, domain_target)
 
 
 def test_a_table_that_goes_meanwhile_is_not_protected(stubbed):

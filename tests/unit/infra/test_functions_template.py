@@ -114,6 +114,13 @@ def test_users_see_the_stage_and_the_routes_as_one_path():
     assert MERGED["ApiBasePath"]["Properties"]["BasePath"] == STAGE
 
 
+def test_a_domain_of_ones_own_says_where_its_record_leads():
+    """Where no zone gets the record, whoever makes it elsewhere needs to know."""
+    output = template()["Outputs"]["DomainTarget"]
+    assert output["Condition"] == MERGED["ApiDomain"]["Condition"]
+    assert output["Value"] == {"Fn::GetAtt": ["ApiDomain", "RegionalDomainName"]}
+
+
 def test_what_is_throttled_by_itself_is_there():
     """Limits are set for routes that the app has; API Gateway takes any path."""
     limited = {(each["HttpMethod"], each["ResourcePath"]) for each in API["MethodSettings"]} - {("*", "/*")}
