@@ -207,7 +207,7 @@ _DEFAULT_ARCHITECTURE: dict[TaskType, Architecture] = {
 }
 _WARMUP: dict[TaskType, float] = {"classification": 1 / 4, "detection": 1 / 10}
 _SGD: dict[bool, dict[str, Any]] = {
-    True: {"learning_rate": 5e-3, "weight_decay": 1e-4},
+    True: {"learning_rate": 5e-3, "weight_decay": 1e-4, "backbone_rate": 0.2},
     False: {"learning_rate": 5e-2, "weight_decay": 1e-4},
 }
 
