@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -89,14 +90,12 @@ def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish
     show_costs(account, plan, console)
     warn_of_quotas(account, plan, console)
     again = plan.stage.make("deploy", YES="1")
-    try:
-        question = f"Deploy {plan.stage.stack_name}: {terminal.counted(change_set.changes)}?"
+    question = f"Deploy {plan.stage.stack_name}: {terminal.counted(change_set.changes)}?"
+    with ExitStack() as otherwise:
+        otherwise.callback(stack.withdraw, account.clients("cloudformation"), change_set)
         if wish.yes or terminal.ask(console, question, otherwise=again):
+            otherwise.pop_all()
             return
-    except BaseException:
-        stack.withdraw(account.clients("cloudformation"), change_set)
-        raise
-    stack.withdraw(account.clients("cloudformation"), change_set)
     raise NotConfirmedError("Nothing was deployed.", plan.stage.make("deploy"))
 
 

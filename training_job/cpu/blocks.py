@@ -15,7 +15,9 @@ from .fused import Activation, NormFunction
 
 
 def is_quick(module: nn.Module, images: Tensor) -> bool:
-    return module.training and images.device.type == "cpu" and images.dtype == torch.float32
+    """The same for a block and all in it: under autocast the inside has another type than what comes in."""
+    is_single = images.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return module.training and images.device.type == "cpu" and is_single
 
 
 class Norm(nn.BatchNorm2d):
@@ -78,10 +80,7 @@ def fuse_norms(model: nn.Module) -> None:
             for norm, after in _pairs(owner):
                 _fuse(owner, norm, after)
         elif type(owner) in _BLOCKS:
-            for norm in ("bn1", "bn2", "bn3"):
-                if hasattr(owner, norm):
-                    _become_norm(owner, getattr(owner, norm), Activation(low=0.0))
-            owner.__class__ = _BLOCKS[type(owner)]
+            _fuse_block(owner)
         elif isinstance(owner, ResNet):
             _fuse(owner, "bn1", "relu")
 
@@ -95,17 +94,30 @@ def _pairs(parts: nn.Sequential) -> Iterator[tuple[str, str | None]]:
 
 
 def _fuse(owner: nn.Module, norm: str, after: str | None) -> None:
+    if not _is_plain(getattr(owner, norm)):
+        return
     follower = getattr(owner, after) if after else nn.Identity()
     activation = Activation.of(follower)
-    if _become_norm(owner, getattr(owner, norm), activation or Activation()) and activation and after:
+    _become_norm(owner, getattr(owner, norm), activation or Activation())
+    if activation and after:
         setattr(owner, after, Done(owner, follower))
 
 
-def _become_norm(owner: nn.Module, norm: nn.Module, activation: Activation) -> bool:
-    """Tells whether it could: it is plain, with weights and running statistics."""
-    is_plain = type(norm) is nn.BatchNorm2d and norm.affine and norm.track_running_stats
-    if not is_plain or norm.momentum is None:
-        return False
+def _fuse_block(owner: nn.Module) -> None:
+    """All of its normalisations or none: the last one takes the residual with it."""
+    norms = [norm for name, norm in owner.named_children() if name.startswith("bn")]
+    if all(map(_is_plain, norms)):
+        for norm in norms:
+            _become_norm(owner, norm, Activation(low=0.0))
+        owner.__class__ = _BLOCKS[type(owner)]
+
+
+def _become_norm(owner: nn.Module, norm: nn.Module, activation: Activation) -> None:
     norm.__class__ = Norm
     norm.owner, norm.activation = (owner,), activation  # type: ignore[assignment]
-    return True
+
+
+def _is_plain(norm: nn.Module) -> bool:
+    """With weights and running statistics."""
+    is_plain = type(norm) is nn.BatchNorm2d and norm.affine and norm.track_running_stats
+    return is_plain and norm.momentum is not None

@@ -120,3 +120,24 @@ def test_others_are_left_alone() -> None:
     before = [type(each) for each in others]
     fuse_norms(others)
     assert [type(each) for each in others] == before
+
+
+def test_block_with_another_norm_is_left_alone() -> None:
+    """A block whose normalisations aren't all plain keeps torchvision's forward, and gives the same."""
+    plain = build_model("resnet18", 2, seed=0).backbone.layer1[0].train()
+    plain.bn2 = nn.GroupNorm(8, 64)
+    model = deepcopy(plain)
+    fuse_norms(model)
+    images = torch.randn(2, 64, 8, 8)
+    assert type(model) is type(plain)
+    assert torch.equal(model(images), deepcopy(plain)(images))
+
+
+def test_autocast_is_torchs() -> None:
+    """Under autocast, where a block's inside is bfloat16, no activation is left out."""
+    plain = build_model("resnet18", 2, seed=0).backbone.layer2.train()
+    model = deepcopy(plain)
+    fuse_norms(model)
+    images = torch.randn(4, 64, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(images), plain(images))
