@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs bench-cold-start package image test check format lint types templates test-package policies clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs bench-cold-start package image test soak check format lint types templates test-package policies clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ logs: $(STAMP) ## show the logs of STAGE=dev as they are written; SINCE=10m GROU
 
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+soak: $(STAMP) ## inject every fault of docs/reliability.md many more times; takes an hour or more
+	SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 7200 tests/integration/reliability
 
 test-package: $(STAMP) ## run the packaged functions and template, and the tests of the main job on them; installs below build/
 	$(BIN)/python -m pytest tests/package
