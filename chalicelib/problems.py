@@ -20,6 +20,7 @@ STATUS: dict[type[DarkroomError], tuple[int, str]] = {
     errors.TooLargeError: (413, "Too large"),
     errors.UnsupportedMediaTypeError: (415, "Unsupported media type"),
     errors.UnprocessableError: (422, "Unprocessable"),
+    errors.TooManyRequestsError: (429, "Too many requests"),
     errors.RequestError: (400, "Bad request"),
     errors.UnavailableError: (503, "Temporarily unavailable"),
 }

@@ -8,7 +8,8 @@ DarkroomError
 │   ├── ConflictError             not in this state
 │   ├── TooLargeError             more than the limit
 │   ├── UnsupportedMediaTypeError not this content type
-│   └── UnprocessableError        readable, but wrong; `errors` points at each field
+│   ├── UnprocessableError        readable, but wrong; `errors` points at each field
+│   └── TooManyRequestsError      more often, or more at once, than is allowed
 ├── RejectedImageError            one file isn't an image we take; noted at the file, never an HTTP error
 ├── UnavailableError              AWS said "slow down" or didn't answer: the same call may work later
 └── TrainingError                 a run ends `failed`, with a reason its owner understands
@@ -90,6 +91,10 @@ class UnsupportedMediaTypeError(RequestError):
 
 class UnprocessableError(RequestError):
     default_code = "unprocessable"
+
+
+class TooManyRequestsError(RequestError):
+    default_code = "too-many-requests"
 
 
 class RejectedImageError(DarkroomError):
