@@ -24,6 +24,7 @@ STATUS = {
     "TooLargeError": 413,
     "UnsupportedMediaTypeError": 415,
     "UnprocessableError": 422,
+    "TooManyRequestsError": 429,
     "RequestError": 400,
     "UnavailableError": 503,
     "RejectedImageError": 500,
