@@ -25,6 +25,7 @@ class SmallPackage:
     zip: Path
     template: Path
     sha256: str
+    is_compiled: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """`python -m bench.cold_start`: the packaged API's first and warm requests, beside a bare app and peers.
 
-Every side runs under Lambda's own runtime client, in alternation, on the embedded AWS, and none has
-compiled modules, as Lambda keeps none of a zip. Times are CPU seconds, which other work on the machine
-disturbs least, and in which no wait for AWS counts; those of Python and of the runtime client by
-themselves are taken off. Prints a table, and last one line of JSON.
+Every side runs under Lambda's own runtime client, in alternation, on the embedded AWS. Ours is the zip as
+it is deployed, its modules compiled where this machine has Lambda's Python; those of the others aren't, as
+their tools package them, and as Lambda keeps nothing that it compiles; a bare app with ours is shown too.
+Times are CPU seconds, which other work on the machine disturbs least, and in which no wait for AWS counts;
+those of Python and of the runtime client by themselves are taken off. Prints a table, and last one line of
+JSON.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,14 +21,15 @@ from zipfile import ZipFile
 
 from bench.report import Check, Section
 from infra.package import build
+from infra.package.interpreters import python_of
 from infra.package.target import PYTHON
-from infra.packaged.interpreters import environment, python_of
+from infra.packaged.environments import environment
 
 from .sides import APPS, BARE, OURS, RUNTIME, Cold, Side, without_compiled
 from .world import World, world
 
 _COLD_LIMIT, _WARM_LIMIT = 1.15, 1.5
-_EMPTY = "empty chalice view"
+_EMPTY, _COMPILED = "empty chalice view", "bare, compiled"
 _PEERS = {"FastAPI + Mangum": "fastapi", "Flask + apig-wsgi": "flask", "Powertools": "powertools"}
 _REQUIREMENTS = Path(__file__).with_name("requirements")
 
@@ -38,13 +42,15 @@ def main() -> int:
         "lambda", options.environments / f"lambda-{version}", python_of(version) or sys.executable
     )
     package = build(options.work / "package", region="us-east-1", python=version)
-    code = options.work / "task"
-    with ZipFile(package.zip) as archive:
-        archive.extractall(code)
+    code, plain = (
+        _unzipped(package.zip, options.work / "task"),
+        _unzipped(package.zip, options.work / "plain"),
+    )
+    without_compiled(plain)
     without_compiled(APPS)
     peers = {name: _installed(each, python, options.work / each) for name, each in _PEERS.items()}
     with world() as here:
-        sides = _sides(here, python, code, peers, options.work)
+        sides = _sides(here, python, code, plain, peers, options.work)
         cold = _cold([side for side in sides if side.name != _EMPTY], options.rounds)
         warm = _warm([side for side in sides if side.name != RUNTIME], options.rounds, options.times)
     section = _section(cold, warm)
@@ -87,15 +93,25 @@ def _installed(name: str, python: Path, folder: Path) -> Path:
     return folder
 
 
-def _sides(here: World, python: Path, code: Path, peers: Mapping[str, Path], work: Path) -> list[Side]:
+def _unzipped(path: Path, folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    with ZipFile(path) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def _sides(
+    here: World, python: Path, code: Path, plain: Path, peers: Mapping[str, Path], work: Path
+) -> list[Side]:
     def side(name: str, module: str, *path: Path, event: Mapping[str, Any] = here.peers) -> Side:
         return Side(name, module, path, event, python, here.variables, work)
 
     return [
         side(RUNTIME, "nothing"),
         side(OURS, "app", code, event=here.status),
-        side(BARE, "bare", code),  # the same Chalice, pydantic and argon2
-        side(_EMPTY, "bare", code, event=here.empty),
+        side(BARE, "bare", plain),  # the same Chalice, pydantic and argon2
+        side(_COMPILED, "bare", code),
+        side(_EMPTY, "bare", plain, event=here.empty),
         *(side(name, f"with_{_PEERS[name]}", folder) for name, folder in peers.items()),
     ]
 

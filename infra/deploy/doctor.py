@@ -8,7 +8,7 @@ from typing import Any
 from . import artifacts, costs, gateway, quotas, stack, states
 from .account import Account, translated
 from .errors import DeployError
-from .parts import Parts
+from .parts import Parts, described
 from .planning import check_version
 from .stage import Stage, check_parameters, read_parameters
 from .version import Version
@@ -63,8 +63,8 @@ def _package(stage: Stage, parts: Parts, template: dict[str, Any]) -> Iterator[F
         if each["Type"] == "AWS::Serverless::Function":
             functions |= each["Properties"]
     target = f"{functions.get('Runtime', '')} on {', '.join(functions.get('Architectures', []))}"
-    size = f"{package.zip.stat().st_size / 1e6:.1f} MB"
-    yield Finding(name="package", is_right=True, text=f"{size} for {target}")
+    is_right = True if package.is_compiled else None
+    yield Finding(name="package", is_right=is_right, text=f"for {target}, {described(package)}")
 
 
 def _parameters(stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iterator[Finding]:

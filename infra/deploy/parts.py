@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Package(Protocol):
-    """infra.package's: the functions' zip, its hash, and the template of the whole stack."""
+    """infra.package's: the functions' zip, its hash, the stack's template, and whether it is compiled."""
 
     @property
     def zip(self) -> Path: ...
@@ -20,6 +20,16 @@ class Package(Protocol):
     def template(self) -> Path: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def is_compiled(self) -> bool: ...
+
+
+def described(package: Package) -> str:
+    """Its size, and what is less good than it could be."""
+    from infra.package import UNCOMPILED
+
+    size = f"{package.zip.stat().st_size / 1e6:.1f} MB"
+    return size if package.is_compiled else f"{size}, not compiled for want of Lambda's Python: {UNCOMPILED}"
 
 
 class Sources(Protocol):

@@ -10,7 +10,7 @@ from rich.console import Console
 from . import artifacts, gateway, inventory, stack, states, terminal
 from .account import Account
 from .errors import NameTakenError, NewerVersionError
-from .parts import Package, Parts, Sources
+from .parts import Package, Parts, Sources, described
 from .stage import Stage, check_parameters, read_parameters
 from .version import Version
 
@@ -54,7 +54,7 @@ def plan(
     if before and not downgrade:
         check_version(stage, before, version)
     package = parts.package(stage.region)
-    terminal.say(console, f"packaged the functions: {package.zip.stat().st_size / 1e6:.1f} MB")
+    terminal.say(console, f"packaged the functions: {described(package)}")
     sources = parts.sources()
     whole = parts.for_stage(json.loads(package.template.read_text()), values)
     template = _prepared(whole, stage, package, version, adopts)

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from .build import build
+from .build import UNCOMPILED, build
 from .errors import PackageError
 from .target import PROCESSORS, PYTHON
 
@@ -22,6 +22,8 @@ def main() -> int:
         print("\n".join(error.problems), file=sys.stderr)
         return 1
     print(f"{made.zip}: {made.zip.stat().st_size / 1e6:.1f} MB, SHA-256 {made.sha256}")
+    if not made.is_compiled:
+        print(f"no Python {options.python} here, so it isn't compiled: {UNCOMPILED}", file=sys.stderr)
     print(f"{made.template}: python{options.python} on {options.architecture}, {options.region}")
     return 0
 

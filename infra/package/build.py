@@ -13,8 +13,10 @@ from typing import Any
 
 from . import archive
 from .checks import Zip, problems
+from .compiled import compiled
 from .dependencies import Recorded, install, recorded
 from .errors import PackageError
+from .interpreters import python_of
 from .target import PYTHON, Target
 from .template import INFRA, NO_ROLE, finished, to_merge
 from .trim import trim
@@ -22,6 +24,8 @@ from .trim import trim
 ROOT = INFRA.parent
 ZIP = "deployment.zip"
 TEMPLATE = "template.json"
+#: What it means that there is no Python of the target's version here.
+UNCOMPILED = "a cold start takes about twice as long; `uv python install` or pyenv get one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,13 @@ class Package:
         zip: the code of all functions.
         template: of the whole stage; its functions have their code at `./deployment.zip`.
         sha256: of the zip, in hexadecimal digits.
+        is_compiled: whether it has its modules compiled too, which takes a Python of the target's version.
     """
 
     zip: Path
     template: Path
     sha256: str
+    is_compiled: bool
 
 
 def build(out: Path, *, region: str, architecture: str = "x86_64", python: str = PYTHON) -> Package:
@@ -61,13 +67,15 @@ def build(out: Path, *, region: str, architecture: str = "x86_64", python: str =
         stage = Path(folder)
         wheels = _stage(stage, target)
         template = finished(_chalice_package(stage, region), target)
-        content = stage / ZIP
-        archive.write(content, archive.read(stage / "out" / ZIP))
+        content, interpreter = stage / ZIP, python_of(target.python)
+        files = archive.read(stage / "out" / ZIP)
+        more = compiled(files, interpreter, stage / "compiled") if interpreter else []
+        archive.write(content, files + more)
         _check(content, wheels, target)
         shutil.copyfile(content, out / ZIP)
         (out / TEMPLATE).write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
     digest = sha256((out / ZIP).read_bytes()).hexdigest()
-    return Package(out / ZIP, out / TEMPLATE, digest)
+    return Package(out / ZIP, out / TEMPLATE, digest, is_compiled=bool(more))
 
 
 def _stage(stage: Path, target: Target) -> Recorded:

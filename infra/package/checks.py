@@ -18,6 +18,8 @@ _SECRET_NAME = re.compile(
     r"(^|/)(\.env[^/]*|[^/]*\.(pem|key|p12|pfx|jks)|id_(rsa|dsa|ecdsa|ed25519)|credentials)$"
 )
 _SECRET = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]{16}\b")
+#: The flags of a compiled module that is never checked against its source: PEP 552.
+_UNCHECKED_HASH = (1).to_bytes(4, "little")
 #: The containers' code, and packages that they alone need.
 _CONTAINERS = ("training_job/", "data_job/", "torch/", "torchvision/", "numpy/", "obstore/")
 
@@ -98,15 +100,26 @@ def _containers(package: Zip) -> Iterator[str]:
 
 
 def _compiled(package: Zip) -> Iterator[str]:
-    for name in package.files:
-        if name.endswith(".pyc"):
-            yield f"{name} is compiled, which is different in each build"
+    """Compiled modules have their source beside them, are the target's, and bear no time."""
+    tag = f".cpython-{package.target.python.replace('.', '')}.pyc"
+    for name in filter(_is_compiled, package.files):
+        if not name.endswith(tag) or package.files[name][4:8] != _UNCHECKED_HASH:
+            yield f"{name} isn't compiled as for {package.target.runtime}, by its hash"
+        elif name.replace("__pycache__/", "").replace(tag, ".py") not in package.files:
+            yield f"{name} has no source beside it"
 
 
 def _unexpected(package: Zip) -> Iterator[str]:
     for name, content in package.files.items():
-        if not _is_ours(name) and package.recorded.files.get(name) != sha256(content).hexdigest():
+        if (
+            not (_is_ours(name) or _is_compiled(name))
+            and package.recorded.files.get(name) != sha256(content).hexdigest()
+        ):
             yield f"{name} is neither Darkroom's nor as a wheel brought it"
+
+
+def _is_compiled(name: str) -> bool:
+    return name.endswith(".pyc")
 
 
 def _is_ours(name: str) -> bool:

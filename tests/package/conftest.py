@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.package import Package, build
+from infra.package.interpreters import python_of
 from infra.package.target import PYTHON
-from infra.packaged.interpreters import environment, python_of
+from infra.packaged.environments import environment
 from infra.packaged.stack import PackagedStack, packaged_stack
 from tests.e2e.conftest import Up
 

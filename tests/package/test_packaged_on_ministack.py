@@ -15,9 +15,9 @@ from examples.http import ApiError, Client
 from infra.local.queues import EventSource, poll
 from infra.local.stack import threads
 from infra.package import Package
+from infra.packaged.environments import environment
 from infra.packaged.functions import Configuration, Function
 from infra.packaged.gateway import gateway
-from infra.packaged.interpreters import environment
 from infra.packaged.ministack import Ministack, ministack
 from infra.packaged.template import api_of, mappings_of, of_type, translated
 from tests.e2e.conftest import Up

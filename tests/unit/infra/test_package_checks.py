@@ -12,6 +12,7 @@ from tests.unit.infra.shared_objects import shared_object
 MODULE, LIBRARY = "picture/_c.so", "picture.libs/libz-1.so.1.2"
 WHEEL = {MODULE: shared_object("libz-1.so.1.2", "libc.so.6"), LIBRARY: shared_object("libc.so.6")}
 GOOD = WHEEL | {"app.py": b"app", "chalicelib/routes/api.py": b"", "chalice/app.py": b""}
+COMPILED, UNCHECKED = "chalicelib/routes/__pycache__/api.cpython-313.pyc", b"\xf3\r\r\n\1\0\0\0"
 #: Put together here, so that no scanner takes this file for one with a key in it.
 KEY = b"-----BEGIN RSA PRIVATE" + b" KEY-----"
 
@@ -22,8 +23,8 @@ def package(files: dict[str, bytes], size_bytes: int = 1000, wheel: dict[str, by
 
 
 def test_a_package_of_ours_and_of_wheels_is_good():
-    """What is Darkroom's, Chalice's or as a wheel of the target brought it passes every check."""
-    assert problems(package(GOOD, MAX_BYTES)) == []
+    """What is Darkroom's, Chalice's, compiled, or as a wheel of the target brought it passes every check."""
+    assert problems(package(GOOD | {COMPILED: UNCHECKED}, MAX_BYTES)) == []
 
 
 def test_a_zip_may_not_be_large():
@@ -43,7 +44,10 @@ def test_a_zip_may_not_be_large():
         ("chalicelib/keys.py", b"id = '" + b"AKIA" + b"Q" * 16 + b"'", "is or holds a secret"),
         ("training_job/run.py", b"", "belongs to a container"),
         ("torch/__init__.py", b"", "belongs to a container"),
-        ("chalicelib/a.pyc", b"", "is compiled, which is different in each build"),
+        ("chalicelib/a.pyc", UNCHECKED, "isn't compiled as for python3.13, by its hash"),
+        ("__pycache__/app.cpython-311.pyc", UNCHECKED, "isn't compiled as for python3.13, by its hash"),
+        ("__pycache__/app.cpython-313.pyc", bytes(16), "isn't compiled as for python3.13, by its hash"),
+        ("__pycache__/other.cpython-313.pyc", UNCHECKED, "has no source beside it"),
         ("notes.txt", b"", "is neither Darkroom's nor as a wheel brought it"),
         ("chalicelib/notes.txt", b"", "is neither Darkroom's nor as a wheel brought it"),
         ("built.so", shared_object(), "is not from a manylinux wheel for python3.13 on x86_64"),

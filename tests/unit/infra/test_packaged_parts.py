@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from infra.packaged.interpreters import python_of
+from infra.package.interpreters import python_of
 from infra.packaged.runtime_api import ExecutionEnvironment, FunctionError, FunctionTimeoutError
 from infra.packaged.template import for_moto, references, schedules_of, without
 
