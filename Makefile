@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs bench-cold-start package image test soak check format lint types templates test-package policies clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs bench-cold-start package image test soak check format lint types templates test-package policies audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -106,6 +106,14 @@ build/policies/bin/checkov:
 policies: build/policies/bin/checkov ## look for what is open or unencrypted in the templates, with checkov
 	@for template in infra/template.yaml $(wildcard build/package/template.json); do \
 		$< --config-file infra/checkov.yaml --file $$template || exit 1; done
+
+build/audit/bin/pip-audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+
+audit: build/audit/bin/pip-audit ## look for known holes in the packages of functions and containers, in the public advisories
+	$< --strict --require-hashes --disable-pip --requirement infra/package/requirements.lock
+	$< --strict --no-deps --disable-pip --requirement training_job/requirements.txt --requirement data_job/requirements.txt
 
 clean: ## remove what was installed and made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,8 @@ def omitted() -> Any:
 
 
 #: A model's validator is built when it is first used: a cold start builds those of its one request.
-_LAZY = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
+#: What was sent stays out of its errors, which may be logged: it may be a password.
+_LAZY = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True, hide_input_in_errors=True)
 
 
 class Request(BaseModel):
