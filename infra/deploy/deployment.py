@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from . import artifacts, costs, images, inventory, planning, quotas, removal, smoke, stack, states, terminal
+from . import (
+    artifacts,
+    costs,
+    images,
+    inventory,
+    machines,
+    planning,
+    quotas,
+    removal,
+    smoke,
+    stack,
+    states,
+    terminal,
+)
 from .account import Account
 from .errors import FailedError, NotConfirmedError
 from .parts import Parts
@@ -164,6 +177,8 @@ def _carry_out(
     account: Account, plan: Plan, change_set: stack.ChangeSet | None, console: Console
 ) -> states.Stack:
     stage = plan.stage
+    if plan.before is None:
+        machines.link_roles(account.clients)
     if change_set is None:
         if plan.before is None:
             raise FailedError("The template makes nothing.", "make package")

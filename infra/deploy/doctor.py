@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import artifacts, costs, gateway, quotas, stack, states
+from . import artifacts, costs, gateway, machines, quotas, stack, states
 from .account import Account, translated
 from .errors import DeployError
 from .parts import Parts, described
@@ -100,17 +100,12 @@ def _machines(account: Account, stage: Stage, parts: Parts, template: Mapping[st
     wanted = costs.instance_types(template, read_parameters(parts.stages, stage.name)) if template else []
     if not wanted:
         return
-    offered = account.clients("ec2").describe_instance_type_offerings(
-        Filters=[{"Name": "instance-type", "Values": wanted}]
-    )["InstanceTypeOfferings"]
-    there = {each["InstanceType"] for each in offered}
-    if there >= set(wanted):
-        yield Finding(name="machines", is_right=True, text=f"{account.region} has {', '.join(sorted(there))}")
-    elif there:
-        kept, missing = ([each for each in wanted if (each in there) is known] for known in (True, False))
-        text = f"{account.region} has no {', '.join(missing)}, and Batch would refuse the whole list"
-        command = f'set "GpuInstanceTypes": "{",".join(kept)}" in infra/stages/{stage.name}.json'
-        yield Finding(name="machines", is_right=False, text=text, command=command)
+    there = machines.offered(account.clients, wanted)
+    if there:
+        missing = [each for each in wanted if each not in there]
+        less = f"; deploy leaves out {', '.join(missing)}" if missing else ""
+        text = f"{account.region} has {', '.join(there)}{less}"
+        yield Finding(name="machines", is_right=None if missing else True, text=text)
     else:
         text = f"{account.region} has none of {', '.join(wanted)}"
         other = replace(stage, region="us-east-1", names_region=True).make("doctor")

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import artifacts, gateway, inventory, stack, states, terminal
+from . import artifacts, gateway, inventory, machines, stack, states, terminal
 from .account import Account
 from .errors import NameTakenError, NewerVersionError
 from .parts import Package, Parts, Sources, described
@@ -64,9 +64,12 @@ def plan(
     parameters = values | {key: value for key, value in ours.items() if key in known}
     if _LOGS_BY in known:
         parameters.setdefault(_LOGS_BY, gateway.logs_by(account.clients, stage))
+    fitted = machines.fitting(account.clients, stage, template, parameters, before)
+    if kept := fitted.get(machines.TYPES):
+        terminal.say(console, f"{stage.region} has of the machines only {kept}", "[yellow]![/]")
     return Plan(
         stage=stage,
-        parameters=parameters,
+        parameters=parameters | fitted,
         package=package,
         sources=sources,
         template=template,

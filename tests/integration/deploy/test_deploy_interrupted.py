@@ -30,7 +30,9 @@ from infra.deploy.parts import Parts
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 folder, digest, tag, *arguments = sys.argv[1:]
 folder = Path(folder)
-package = SimpleNamespace(zip=folder / "deployment.zip", template=folder / "template.json", sha256=digest)
+package = SimpleNamespace(
+    zip=folder / "deployment.zip", template=folder / "template.json", sha256=digest, is_compiled=True
+)
 sources = SimpleNamespace(path=folder / "images.zip", tag=tag)
 sys.exit(main(arguments, parts=Parts(
     package=lambda _: package,

@@ -107,7 +107,10 @@ def test_the_network_lets_nothing_in_and_costs_nothing_while_idle(template):
     kinds = {each["Type"] for each in template["Resources"].values()}
     assert not kinds & {"AWS::EC2::NatGateway", "AWS::EC2::EIP"}
     subnets = of_type(template, "EC2::Subnet").values()
-    assert [each["AvailabilityZone"]["Fn::Select"][0] for each in subnets] == [0, 1]
+    assert [each["AvailabilityZone"]["Fn::If"] for each in subnets] == [
+        ["HasZones", {"Ref": name}, {"Fn::Select": [index, {"Fn::GetAZs": ""}]}]
+        for index, name in enumerate(("ZoneA", "ZoneB"))
+    ]
     assert all(each["MapPublicIpOnLaunch"] for each in subnets)
     endpoints = of_type(template, "EC2::VPCEndpoint").values()
     services = {each["ServiceName"]["Fn::Sub"].rpartition(".")[2] for each in endpoints}
