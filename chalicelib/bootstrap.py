@@ -11,23 +11,26 @@ from functools import cache
 from aws_lambda_powertools import Logger
 
 from .adapters.accounts import DynamoAdmissionReader, DynamoProjects, DynamoUsers
+from .adapters.attempts import DynamoAttempts
 from .adapters.aws import Aws
 from .adapters.batch import BatchGateway, BatchTransferJobs, Queue
 from .adapters.clock import SystemClock, UlidIds
 from .adapters.dynamodb import Tables
 from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
 from .adapters.large_objects import S3LargeObjects
+from .adapters.passwords import Argon2Hasher, BoundedHasher, CommonPasswords
 from .adapters.pictures import PillowInspector
+from .adapters.pseudonyms import KeyedPseudonyms
 from .adapters.removal import DynamoRows
 from .adapters.s3 import S3ObjectStore
-from .adapters.security import Argon2Hasher, JwtTokens
+from .adapters.security import JwtTokens
 from .adapters.signing import SecretVersions, SigningKeys
 from .adapters.telemetry import PowertoolsTelemetry
 from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, DynamoMetrics, DynamoSessions
 from .adapters.transfers import DynamoTransfers
 from .adapters.uploads import DynamoUploads
 from .adapters.versions import DynamoVersions
-from .services import data_ports, ports, transfer_ports
+from .services import account_ports, data_ports, ports, transfer_ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
@@ -38,6 +41,7 @@ from .services.gallery import Gallery
 from .services.ingest import Ingest
 from .services.key_rotation import KeyRotation
 from .services.labelling import Labelling
+from .services.login_guard import LoginGuard
 from .services.oversight import Oversight
 from .services.posted_uploads import PostedUploads
 from .services.projects import ProjectBook
@@ -61,6 +65,9 @@ class Ports:
     ids: ports.Ids
     admission_reader: ports.AdmissionReader
     hasher: ports.PasswordHasher
+    common_passwords: account_ports.CommonPasswords
+    attempts: account_ports.Attempts
+    pseudonyms: account_ports.Pseudonyms
     tokens: ports.Tokens
     signing_secret: ports.SigningSecret
     users: ports.Users
@@ -120,8 +127,8 @@ def assemble(p: Ports) -> Services:
     book = TransferBook(p.transfers, runner, p.store, p.idempotency, p.clock, p.ids)
     return Services(
         access=Access(p.tokens, p.admission_reader),
-        accounts=Accounts(p.users, p.hasher, p.tokens, p.clock, p.ids),
-        key_rotation=KeyRotation(p.signing_secret),
+        accounts=_accounts(p),
+        key_rotation=KeyRotation(p.signing_secret, p.clock),
         projects=ProjectBook(p.projects, runs, p.clock, p.ids),
         direct_uploads=DirectUploads(p.images, acceptance, p.idempotency, p.clock, p.ids),
         posted_uploads=PostedUploads(p.images, p.uploads, p.store, p.idempotency, p.clock, p.ids),
@@ -145,6 +152,11 @@ def assemble(p: Ports) -> Services:
     )
 
 
+def _accounts(p: Ports) -> Accounts:
+    guard = LoginGuard(p.attempts, p.pseudonyms, p.telemetry, p.clock)
+    return Accounts(p.users, p.hasher, p.common_passwords, guard, p.tokens, p.telemetry, p.clock, p.ids)
+
+
 def _jobs(settings: Settings, aws: Aws) -> BatchGateway:
     one = aws, settings.job_queue, settings.job_definition
     if not settings.nodes_job_queue:
@@ -158,12 +170,16 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
     tables = Tables(aws, settings.table_prefix)
     clock = SystemClock()
     signing_secret = SecretVersions(aws, settings.signing_secret)
+    keys = SigningKeys(signing_secret, clock)
     return Ports(
         clock=clock,
         ids=UlidIds(clock),
         admission_reader=DynamoAdmissionReader(tables),
-        hasher=Argon2Hasher(),
-        tokens=JwtTokens(SigningKeys(signing_secret, clock), clock),
+        hasher=BoundedHasher(Argon2Hasher()),
+        common_passwords=CommonPasswords(),
+        attempts=DynamoAttempts(tables),
+        pseudonyms=KeyedPseudonyms(keys),
+        tokens=JwtTokens(keys, clock),
         signing_secret=signing_secret,
         users=DynamoUsers(tables),
         projects=DynamoProjects(tables),

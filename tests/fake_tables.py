@@ -16,6 +16,7 @@ from chalicelib.contract.records import (
     Configuration,
     EpochMetrics,
     Failure,
+    LoginAttempts,
     Project,
     RefreshToken,
     Session,
@@ -51,21 +52,70 @@ class FakeUsers:
     def get_by_login(self, login: str) -> User | None:
         return self.rows.get(self._taken.get(folded(login), ""))
 
-    def end_all_logins(self, user_id: str) -> None:
-        if user := self.rows.get(user_id):
-            self.rows[user_id] = replace(user, token_version=user.token_version + 1)
+    def end_all_logins(self, user_id: str, token_version: int) -> None:
+        with self._lock:
+            user = self.rows.get(user_id)
+            if user and user.token_version == token_version:
+                self.rows[user_id] = replace(user, token_version=token_version + 1)
+
+    def change_password(self, user: User, password_hash: str) -> User | None:
+        with self._lock:
+            row = self.rows.get(user.user_id)
+            read = user.password_hash, user.token_version
+            if row is None or (row.password_hash, row.token_version) != read:
+                return None
+            changed = replace(row, password_hash=password_hash, token_version=row.token_version + 1)
+            self.rows[user.user_id] = changed
+            return changed
 
     def add_login(self, token: RefreshToken) -> None:
         self.logins.setdefault(token.user_id, token)
 
     def rotate_login(self, family: str, old_token_id: str, token: RefreshToken) -> bool:
-        holds = family in self.logins and self.logins[family].token_id == old_token_id
-        if holds:
-            self.logins[family] = token
-        return holds
+        with self._lock:
+            holds = family in self.logins and self.logins[family].token_id == old_token_id
+            if holds:
+                self.logins[family] = token
+            return holds
+
+    def get_login(self, family: str) -> RefreshToken | None:
+        return self.logins.get(family)
 
     def end_login(self, family: str) -> None:
         self.logins.pop(family, None)
+
+
+class FakeAttempts:
+    def __init__(self) -> None:
+        self.rows: dict[str, LoginAttempts] = {}
+        self._lock = Lock()
+
+    def get(self, names: Sequence[str]) -> Mapping[str, LoginAttempts]:
+        return {name: self.rows[name] for name in names if name in self.rows}
+
+    def replace(self, seen: LoginAttempts | None, new: LoginAttempts) -> bool:
+        with self._lock:
+            row = self.rows.get(new.user_id)
+            holds = _counted(row) == _counted(seen)
+            if holds:
+                self.rows[new.user_id] = new
+            return holds
+
+    def forgive(self, name: str) -> None:
+        with self._lock:
+            row = self.rows.get(name)
+            if row and row.failures > 0:
+                self.rows[name] = replace(row, failures=row.failures - 1)
+
+    def remember(self, new: LoginAttempts) -> None:
+        with self._lock:
+            row = self.rows.get(new.user_id)
+            if row is None or row.known_until <= new.known_until:
+                self.rows[new.user_id] = new
+
+
+def _counted(row: LoginAttempts | None) -> tuple[int, float] | None:
+    return (row.failures, row.allowed_at) if row else None
 
 
 class FakeProjects:

@@ -30,6 +30,7 @@ from chalicelib.services.ports import (
 from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
 from tests.fake_tables import (
     FakeAdmissionReader,
+    FakeAttempts,
     FakeConfigurations,
     FakeIdempotencyKeys,
     FakeMetrics,
@@ -75,8 +76,15 @@ class FakeHasher:
         self.hashings += 1
         return f"hash of {password}"
 
-    def verify(self, password_hash: str, password: str) -> bool:
+    def verify(self, password_hash: str | None, password: str) -> bool:
         return self.hash(password) == password_hash
+
+
+class FakePseudonyms:
+    """By the keys "2" and "1"."""
+
+    def of(self, text: str) -> Sequence[str]:
+        return [f"{text} by {key}" for key in "21"]
 
 
 class FakeTokens:
@@ -283,6 +291,9 @@ def fake_ports(**overrides: Any) -> Ports:
         "ids": FakeIds(),
         "admission_reader": FakeAdmissionReader(own["users"], own["projects"], own["sessions"]),
         "hasher": FakeHasher(),
+        "common_passwords": frozenset({"password1"}),
+        "attempts": FakeAttempts(),
+        "pseudonyms": FakePseudonyms(),
         "tokens": FakeTokens(own["clock"]),
         "signing_secret": FakeSigningSecret(),
         "arrivals": FakeArrivals(own["projects"], own["images"]),

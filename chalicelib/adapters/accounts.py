@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from ..contract.attributes import from_item, to_item
@@ -22,6 +23,9 @@ from ..services.names import folded
 from ..services.ports import Seen
 from .dynamodb import Tables
 
+#: No user's id.
+_NOBODY = "nobody"
+_MAX_MARKER_BYTES = 1024
 _IS_NEW = "attribute_not_exists(#UserID)"
 
 
@@ -51,8 +55,8 @@ class DynamoUsers:
 
     def add(self, user: User) -> None:
         markers = {
-            "email-taken": EMAIL_MARKER + folded(user.email),
-            "username-taken": USERNAME_MARKER + folded(user.username),
+            "email-taken": _marker(EMAIL_MARKER, user.email),
+            "username-taken": _marker(USERNAME_MARKER, user.username),
         }
         actions = [self._tables.put_action(USERS, to_item(user), _IS_NEW)]
         for marker in markers.values():
@@ -70,13 +74,32 @@ class DynamoUsers:
 
     def get_by_login(self, login: str) -> User | None:
         prefix = EMAIL_MARKER if "@" in login else USERNAME_MARKER
-        marker = self._tables.get(USERS, {"UserID": prefix + folded(login)})
-        return self.get(marker["OwnerID"]["S"]) if marker else None
+        marker = self._tables.get(USERS, {"UserID": _marker(prefix, login)})
+        # Nobody is looked for too: the time of an answer tells nothing.
+        return self.get(marker["OwnerID"]["S"] if marker else _NOBODY)
 
-    def end_all_logins(self, user_id: str) -> None:
-        self._tables.update(
-            USERS, {"UserID": user_id}, "ADD #TokenVersion :one", "attribute_exists(#UserID)", {"one": 1}
+    def end_all_logins(self, user_id: str, token_version: int) -> None:
+        values = {"version": token_version, "next": token_version + 1}
+        change = "SET #TokenVersion = :next"
+        self._tables.update(USERS, {"UserID": user_id}, change, "#TokenVersion = :version", values)
+
+    def change_password(self, user: User, password_hash: str) -> User | None:
+        changed = replace(user, password_hash=password_hash, token_version=user.token_version + 1)
+        went_through = self._tables.update(
+            USERS,
+            {"UserID": user.user_id},
+            "SET #PasswordHash = :new, #TokenVersion = :next",
+            "#PasswordHash = :old AND #TokenVersion = :version",
+            {
+                "new": password_hash,
+                "next": changed.token_version,
+                "old": user.password_hash,
+                "version": user.token_version,
+            },
         )
+        # A hash has a salt of its own: what is there was written by this call, whose answer was lost.
+        is_ours = went_through or self.get(user.user_id) == changed
+        return changed if is_ours else None
 
     def add_login(self, token: RefreshToken) -> None:
         self._tables.put(USERS, to_item(_stored(token)), _IS_NEW)
@@ -85,8 +108,19 @@ class DynamoUsers:
         item = to_item(_stored(replace(token, user_id=family)))
         return self._tables.put(USERS, item, "#TokenID = :old", {"old": old_token_id})
 
+    def get_login(self, family: str) -> RefreshToken | None:
+        item = self._tables.get(USERS, {"UserID": REFRESH_MARKER + family})
+        return replace(from_item(RefreshToken, item), user_id=family) if item else None
+
     def end_login(self, family: str) -> None:
         self._tables.delete(USERS, {"UserID": REFRESH_MARKER + family})
+
+
+def _marker(prefix: str, name: str) -> str:
+    """The key that takes a name; a character can fold into 18, and a key has 2,048 bytes at most."""
+    text = folded(name)
+    whole = text if len(text.encode()) <= _MAX_MARKER_BYTES else sha256(text.encode()).hexdigest()
+    return prefix + whole
 
 
 def _stored(token: RefreshToken) -> RefreshToken:

@@ -1,10 +1,8 @@
-"""Passwords and tokens."""
+"""The tokens that logins give."""
 
 from typing import Any, Protocol
 
 import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from ..contract.errors import UnauthenticatedError
 from ..contract.ids import ulid
@@ -14,25 +12,6 @@ from ..services.ports import AccessClaims, Clock, RefreshClaims
 _ISSUER = "darkroom"
 _ALGORITHM = "HS256"
 _REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub", "jti", "ver"]
-
-
-class Argon2Hasher:
-    """argon2id with OWASP's parameters: 19 MiB, two passes, one lane.
-
-    Source: OWASP Password Storage Cheat Sheet.
-    """
-
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-
-    def hash(self, password: str) -> str:
-        return self._hasher.hash(password)
-
-    def verify(self, password_hash: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(password_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
 
 
 class Keys(Protocol):
@@ -93,6 +72,8 @@ class JwtTokens:
             )
         except jwt.InvalidTokenError as error:
             raise UnauthenticatedError("this token isn't valid", hint="Log in again.") from error
+        if not isinstance(found["exp"], int):  # NaN would be for ever
+            raise UnauthenticatedError("this token isn't valid", hint="Log in again.")
         if found["exp"] <= self._clock.now().timestamp():
             raise UnauthenticatedError(
                 "this token has expired", code="token-expired", hint="Use the refresh token, or log in again."

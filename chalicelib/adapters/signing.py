@@ -1,5 +1,6 @@
 """The stage's signing keys in Secrets Manager: reading them, and rotating them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -32,10 +33,16 @@ class SigningKeys:
         """The key to sign with.
 
         Raises:
-            RuntimeError: it is shorter than HMAC-SHA-256 wants it.
+            RuntimeError: the secret has no keys, or shorter ones than HMAC-SHA-256 wants: nothing is signed,
+                and nobody let in.
             UnavailableError: Secrets Manager didn't answer, and never has.
         """
-        return self._known().current
+        return self._known().signing(self._clock.now().timestamp())
+
+    @property
+    def every(self) -> Sequence[SigningKey]:
+        """All keys that are in use, newest first; raises as `current`."""
+        return self._known().keys
 
     def find(self, key_id: str) -> str | None:
         """The key of an id, current or previous; an unknown id has the secret read again.
@@ -46,8 +53,9 @@ class SigningKeys:
         return self._known().find(key_id) or self._known(LEAST_AGE).find(key_id)
 
     def _known(self, max_age: timedelta = KEPT) -> KeyRing:
-        if self._ring is not None and not self._is_older(max_age):
-            return self._ring
+        ring = self._ring
+        if ring is not None and not self._is_older(max_age):
+            return ring
         with self._reading:
             if self._ring is None or self._is_older(max_age):
                 self._refresh()
@@ -60,10 +68,16 @@ class SigningKeys:
     def _refresh(self) -> None:
         self._tried_at = self._clock.now()
         try:
-            self._ring = KeyRing.parse(self._secret.current())
+            text = self._secret.current()
         except UnavailableError:
             if self._ring is None:
-                raise  # else those that were read go on: keys change seldom
+                raise
+            return  # those that were read go on: keys change seldom
+        try:
+            self._ring = KeyRing.parse(text)
+        except RuntimeError:
+            self._ring = None
+            raise
 
 
 class SecretVersions:

@@ -37,6 +37,18 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LoginAttempts:
+    """How often one account was tried, kept in the Users table; times are Unix seconds."""
+
+    user_id: str  # attempts#<keyed hash>
+    failures: int
+    allowed_at: float  # when the next attempt may come
+    counted_until: int  # the failures are forgotten then
+    known_until: int = 0  # until then it is an address from which its owner has logged in
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
     project_id: str
     user_id: str

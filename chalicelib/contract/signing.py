@@ -1,7 +1,8 @@
 """The keys that sign tokens, as the stage's secret holds them.
 
-`{"kid": …, "key": …, "previous": {"kid": …, "key": …}}`: tokens are signed by the current key, and
-those that the previous one signed are still valid. A rotation makes the current key the previous one.
+`{"kid": …, "key": …, "signsFrom": …, "previous": {"kid": …, "key": …}}`: tokens by both keys are valid.
+A rotation makes the current key the previous one, which goes on signing until `signsFrom` (Unix
+seconds): by then everybody who checks tokens has read the new one.
 """
 
 import json
@@ -34,37 +35,50 @@ class KeyRing:
 
     current: SigningKey
     previous: SigningKey | None = None
+    signs_from: float = 0  # Unix seconds
 
     def __post_init__(self) -> None:
-        if any(len(each.key.encode()) < MIN_KEY_BYTES for each in self._keys):
+        if any(len(each.key.encode()) < MIN_KEY_BYTES for each in self.keys):
             raise RuntimeError(f"the signing key has under {MIN_KEY_BYTES} bytes")
+        if not all(each.key_id for each in self.keys) or len({each.key_id for each in self.keys}) < len(
+            self.keys
+        ):
+            raise RuntimeError("the signing keys have no ids that tell them apart")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The keys of a secret.
 
         Raises:
-            RuntimeError: a key is too short.
+            RuntimeError: it can't be read, or a key is too short.
         """
-        document = json.loads(text)
-        previous = document.get("previous")
-        return cls(SigningKey.of(document), SigningKey.of(previous) if previous else None)
+        try:
+            document = json.loads(text)
+            previous = document.get("previous")
+            keys = SigningKey.of(document), SigningKey.of(previous) if previous else None
+            return cls(*keys, float(document.get("signsFrom", 0)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RuntimeError("the secret holds no signing keys") from error
 
     @property
-    def _keys(self) -> list[SigningKey]:
+    def keys(self) -> list[SigningKey]:
         return [each for each in (self.current, self.previous) if each]
 
     def __contains__(self, key: SigningKey) -> bool:
-        return key in self._keys
+        return key in self.keys
+
+    def signing(self, moment: float) -> SigningKey:
+        """The key to sign with at a moment, in Unix seconds."""
+        return self.previous if self.previous and moment < self.signs_from else self.current
 
     def find(self, key_id: str) -> str | None:
         """The key of an id; None where tokens by it are not, or no longer, valid."""
-        return next((each.key for each in self._keys if each.key_id == key_id), None)
+        return next((each.key for each in self.keys if each.key_id == key_id), None)
 
-    def rotated(self, new: SigningKey) -> "KeyRing":
-        """With a new key; what was previous until now is gone."""
-        return KeyRing(new, self.current)
+    def rotated(self, new: SigningKey, signs_from: float) -> "KeyRing":
+        """With a new key, which signs from a moment on; what was previous until now is gone."""
+        return KeyRing(new, self.current, signs_from)
 
     def serialize(self) -> str:
         previous = {"previous": self.previous.to_json()} if self.previous else {}
-        return json.dumps(self.current.to_json() | previous)
+        return json.dumps(self.current.to_json() | {"signsFrom": self.signs_from} | previous)

@@ -38,6 +38,8 @@ EXPIRES_AT: Final = "ExpiresAt"
 EMAIL_MARKER: Final = "email#"
 USERNAME_MARKER: Final = "username#"
 REFRESH_MARKER: Final = "refresh#"
+#: Counts attempts to log in; a keyed hash of the account, or of the account and an address, follows.
+ATTEMPTS_MARKER: Final = "attempts#"
 SHA256_MARKER: Final = "sha256#"
 UPLOAD_MARKER: Final = "upload#"
 IMPORT_MARKER: Final = "import#"

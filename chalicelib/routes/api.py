@@ -28,6 +28,7 @@ class Call:
     headers: Mapping[str, str]
     raw: bytes
     body: Any = None
+    source_address: str = ""
     _admitted: Admitted | None = None
 
     @property
@@ -185,6 +186,7 @@ class _Exchange:
             headers=headers,
             raw=raw,
             body=self._body(raw),
+            source_address=_source_address(self._request),
             _admitted=admitted,
         )
 
@@ -231,6 +233,12 @@ def _serialized(answered: Answered) -> Response:
     text = body.model_dump_json(by_alias=True) if isinstance(body, BaseModel) else body
     headers: dict[str, str | list[str]] = {"Content-Type": "application/json", **answered.headers}
     return Response(text, headers, answered.status)
+
+
+def _source_address(request: Any) -> str:
+    """Where API Gateway got a request from; what the request says of that itself counts for nothing."""
+    context = getattr(request, "context", None) or {}
+    return str((context.get("identity") or {}).get("sourceIp") or "")
 
 
 def request_id(request: Any) -> str:

@@ -5,6 +5,7 @@ from ..schemas.accounts import (
     LoginAnswer,
     LoginRequest,
     LogoutRequest,
+    PasswordChange,
     RefreshRequest,
     UserAnswer,
     UserCreate,
@@ -29,6 +30,21 @@ def me(call: Call) -> Answered:
 
 @api.endpoint(
     "POST",
+    "/api/users/me/password",
+    summary="Change the password; every token of before ends, and these are new ones.",
+    body=PasswordChange,
+    answers={200: LoginAnswer},
+)
+def change_password(call: Call) -> Answered:
+    sent = call.body
+    given = services().accounts.change_password(
+        call.admitted.user, sent.current_password, sent.new_password, call.source_address
+    )
+    return Answered(200, LoginAnswer.of(given))
+
+
+@api.endpoint(
+    "POST",
     "/api/auth/login",
     summary="Log in by email address or username.",
     body=LoginRequest,
@@ -36,7 +52,8 @@ def me(call: Call) -> Answered:
     public=True,
 )
 def log_in(call: Call) -> Answered:
-    return Answered(200, LoginAnswer.of(services().accounts.log_in(call.body.login, call.body.password)))
+    given = services().accounts.log_in(call.body.login, call.body.password, call.source_address)
+    return Answered(200, LoginAnswer.of(given))
 
 
 @api.endpoint(

@@ -39,6 +39,11 @@ class LoginRequest(Request):
     password: Annotated[str, Field(max_length=128)]
 
 
+class PasswordChange(Request):
+    current_password: Annotated[str, Field(max_length=128)]
+    new_password: Password
+
+
 class RefreshRequest(Request):
     refresh_token: Annotated[str, Field(max_length=2000)]
 

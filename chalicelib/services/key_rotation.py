@@ -5,17 +5,22 @@ Manager, "Lambda rotation functions".
 """
 
 import secrets
+from datetime import timedelta
 
 from ..contract.signing import KeyRing, SigningKey
-from .ports import SigningSecret
+from .ports import Clock, SigningSecret
 
 #: 576 bits, in the letters of URLs.
 _RANDOM_BYTES = 72
+#: From the making of a key until it signs. Its rotation takes seconds, and whoever checks tokens reads
+#: the keys every five minutes: so nobody meets a token by a key that he doesn't know.
+OVERLAP = timedelta(minutes=15)
 
 
 class KeyRotation:
-    def __init__(self, secret: SigningSecret) -> None:
+    def __init__(self, secret: SigningSecret, clock: Clock) -> None:
         self._secret = secret
+        self._clock = clock
 
     def run(self, step: str, version: str) -> None:
         """Takes one step of a rotation.
@@ -26,7 +31,8 @@ class KeyRotation:
 
         Raises:
             ValueError: there is no such step.
-            RuntimeError: what would become current does not keep the key that is.
+            RuntimeError: what would become current does not keep the key that is, or has one that is
+                too short.
         """
         current = KeyRing.parse(self._secret.current())
         if current.current.key_id == version:
@@ -49,7 +55,8 @@ class KeyRotation:
     def _create(self, version: str, current: KeyRing) -> None:
         if self._secret.pending(version) is None:
             new = SigningKey(version, secrets.token_urlsafe(_RANDOM_BYTES))
-            self._secret.put_pending(version, current.rotated(new).serialize())
+            signs_from = (self._clock.now() + OVERLAP).timestamp()
+            self._secret.put_pending(version, current.rotated(new, signs_from).serialize())
 
 
 def _check(pending: str, current: KeyRing) -> None:

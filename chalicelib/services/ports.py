@@ -48,7 +48,8 @@ class AdmissionReader(Protocol):
 class PasswordHasher(Protocol):
     def hash(self, password: str) -> str: ...
 
-    def verify(self, password_hash: str, password: str) -> bool: ...
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Without a hash, which is for nobody: the same work, and False."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,19 @@ class Users(Protocol):
     def get_by_login(self, login: str) -> User | None:
         """By email address or username, case-folded."""
 
-    def end_all_logins(self, user_id: str) -> None:
-        """Raises the token version: every token given out so far stops working."""
+    def end_all_logins(self, user_id: str, token_version: int) -> None:
+        """Raises the token version, unless it isn't this any more: tokens given out so far stop working."""
+
+    def change_password(self, user: User, password_hash: str) -> User | None:
+        """Sets the password and raises the token version; None where either has changed since."""
 
     def add_login(self, token: RefreshToken) -> None: ...
 
     def rotate_login(self, family: str, old_token_id: str, token: RefreshToken) -> bool:
         """Replaces the newest token of a login; False where `old_token_id` isn't the newest."""
+
+    def get_login(self, family: str) -> RefreshToken | None:
+        """The newest token of a login."""
 
     def end_login(self, family: str) -> None: ...
 

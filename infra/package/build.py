@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import archive
-from .checks import Zip, problems
+from .checks import OURS, Zip, problems
 from .compiled import compiled
 from .dependencies import Recorded, install, recorded
 from .errors import PackageError
@@ -81,10 +81,11 @@ def build(out: Path, *, region: str, architecture: str = "x86_64", python: str =
 def _stage(stage: Path, target: Target) -> Recorded:
     """Lays out a Chalice project: our code, and the packages in vendor/, which Chalice takes as they are."""
     shutil.copy(ROOT / "app.py", stage)
-    for module in (ROOT / "chalicelib").rglob("*.py"):
-        copy = stage / module.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(module, copy)
+    for kind in OURS:
+        for file in (ROOT / "chalicelib").rglob(f"*{kind}"):
+            copy = stage / file.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
     vendor = stage / "vendor"
     install(target, vendor)
     wheels = recorded(vendor, target)

@@ -11,6 +11,8 @@ from .target import Target
 
 #: Of Darkroom, for the time that a cold start takes; Lambda's own limit is 50 MB.
 MAX_BYTES = 15_000_000
+#: What of chalicelib/ goes in: modules, and data that they read.
+OURS = (".py", ".txt.gz")
 #: Chalice puts these of its own there.
 _CHALICE = ("chalice/__init__.py", "chalice/app.py")
 _TEST = re.compile(r"(^|/)(tests?/|conftest\.py$|test_[^/]*\.py$|[^/]*_test\.py$)")
@@ -123,8 +125,8 @@ def _is_compiled(name: str) -> bool:
 
 
 def _is_ours(name: str) -> bool:
-    is_module = name.startswith("chalicelib/") and name.endswith(".py")
-    return is_module or name == "app.py" or name in _CHALICE
+    is_part = name.startswith("chalicelib/") and name.endswith(OURS)
+    return is_part or name == "app.py" or name in _CHALICE
 
 
 _CHECKS: tuple[Callable[[Zip], Iterator[str]], ...] = (

@@ -42,15 +42,54 @@ def test_a_taken_name_is_refused_in_any_case_and_leaves_nothing(ports, field, co
     assert ports.users.get_by_login(second.email) == second
 
 
-def test_ending_all_logins_raises_the_token_version(ports):
-    """The token version grows by one a time; an unknown user stays unknown."""
+def test_ending_all_logins_raises_the_token_version_once(ports):
+    """The token version grows by one, and not again from the same; an unknown user stays unknown."""
     user = make_user()
     ports.users.add(user)
-    ports.users.end_all_logins(user.user_id)
+    for _ in range(2):
+        ports.users.end_all_logins(user.user_id, 1)
     assert ports.users.get(user.user_id).token_version == 2
     unknown = new_id()
-    ports.users.end_all_logins(unknown)
+    ports.users.end_all_logins(unknown, 1)
     assert ports.users.get(unknown) is None
+
+
+def test_a_password_changes_once_from_what_was_read(ports):
+    """A change raises the token version; another from the same reading, or of an unknown user, is none."""
+    user = make_user()
+    ports.users.add(user)
+    changed = ports.users.change_password(user, "new hash")
+    assert changed == replace(user, password_hash="new hash", token_version=2)
+    assert ports.users.get(user.user_id) == changed
+    assert ports.users.change_password(user, "other hash") is None
+    assert ports.users.change_password(replace(changed, token_version=1), "other hash") is None
+    assert ports.users.change_password(replace(changed, password_hash="x"), "other hash") is None
+    assert ports.users.get(user.user_id) == changed
+    assert ports.users.change_password(make_user(), "hash") is None
+
+
+def test_a_name_that_folds_into_more_than_a_key_takes_is_found(ports):
+    """A character may fold into eighteen: such an address is taken, and an unknown one is nobody's."""
+    long = "\ufdfa" * 200
+    user = make_user(email=f"{long}{new_id()}@example.org")
+    ports.users.add(user)
+    assert ports.users.get_by_login(user.email) == user
+    assert ports.users.get_by_login(f"{long}@example.org") is None
+    assert ports.users.get_by_login(long) is None
+    with pytest.raises(ConflictError):
+        ports.users.add(make_user(email=user.email))
+
+
+def test_the_newest_token_of_a_login_can_be_seen(ports):
+    """A login's row is what was written last; an ended or unknown login has none."""
+    family = new_id()
+    assert ports.users.get_login(family) is None
+    ports.users.add_login(_login("a", family))
+    newest = _login("b", family)
+    ports.users.rotate_login(family, "a", newest)
+    assert ports.users.get_login(family) == newest
+    ports.users.end_login(family)
+    assert ports.users.get_login(family) is None
 
 
 def test_a_login_rotates_once_from_each_token(ports):

@@ -1,4 +1,4 @@
-"""Passwords and tokens."""
+"""The tokens that logins give."""
 
 import base64
 import hmac
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.clock import SystemClock, UlidIds
-from chalicelib.adapters.security import Argon2Hasher, JwtTokens
+from chalicelib.adapters.security import JwtTokens
 from chalicelib.contract.errors import UnauthenticatedError
 from chalicelib.contract.ids import is_ulid
 from chalicelib.contract.signing import KeyRing, SigningKey
@@ -133,22 +133,6 @@ def test_a_token_of_no_known_key_is_refused(tokens, clock, key_id):
         token = signed + "." + base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
     with pytest.raises(UnauthenticatedError):
         tokens.read_access(token)
-
-
-def test_passwords_are_hashed_as_owasp_has_it():
-    """argon2id with 19 MiB, two passes and one lane, salted anew each time."""
-    hasher = Argon2Hasher()
-    first, second = hasher.hash("secret"), hasher.hash("secret")
-    assert first.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert first != second
-    assert hasher.verify(first, "secret")
-    assert not hasher.verify(first, "Secret")
-
-
-@pytest.mark.parametrize("password_hash", ["", "secret", "$argon2id$v=19$broken"])
-def test_a_broken_hash_verifies_nothing(password_hash):
-    """A damaged row refuses its user; it is no error."""
-    assert not Argon2Hasher().verify(password_hash, "secret")
 
 
 def test_ids_follow_the_clock(clock):

@@ -14,7 +14,8 @@ from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.security import JwtTokens
 from chalicelib.adapters.signing import KEPT, LEAST_AGE, SecretVersions, SigningKeys
 from chalicelib.contract.errors import UnauthenticatedError, UnavailableError
-from chalicelib.services.key_rotation import KeyRotation
+from chalicelib.contract.signing import KeyRing
+from chalicelib.services.key_rotation import OVERLAP, KeyRotation
 from chalicelib.services.ports import AccessClaims, RefreshClaims
 from tests.fakes import FakeClock
 
@@ -65,11 +66,11 @@ def tokens(keys, clock) -> JwtTokens:
     return JwtTokens(keys, clock)
 
 
-def _rotate(aws, secret) -> None:
+def _rotate(aws, secret, clock) -> None:
     """Plays Secrets Manager."""
     version = str(uuid4())
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
-        KeyRotation(SecretVersions(aws, secret)).run(step, version)
+        KeyRotation(SecretVersions(aws, secret), clock).run(step, version)
 
 
 def _is_valid(tokens: JwtTokens, token: str) -> bool:
@@ -85,7 +86,9 @@ def test_the_key_of_the_stack_signs_tokens(aws, stack, clock):
     assert tokens.read_access(tokens.access(ACCESS)) == ACCESS
 
 
-@pytest.mark.parametrize("change", [{"key": "k" * 31}, {"previous": {"kid": "0", "key": "k" * 31}}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"key": ""}, {"key": "k" * 31}, {"previous": {"kid": "0", "key": "k" * 31}}], ids=str
+)
 def test_a_short_key_is_refused(aws, stack, secret, keys, change):
     """A key of 31 bytes fails at once, since HMAC-SHA-256 wants 32."""
     text = json.dumps({"kid": "1", "key": "k" * 64} | change)
@@ -97,10 +100,10 @@ def test_a_short_key_is_refused(aws, stack, secret, keys, change):
 def test_a_token_outlives_one_rotation_and_not_two(aws, secret, tokens, clock):
     """What was signed before a rotation stays valid through it; a second one ends it."""
     token = tokens.access(ACCESS)
-    _rotate(aws, secret)
+    _rotate(aws, secret, clock)
     clock.advance(seconds=KEPT.total_seconds())
     assert _is_valid(tokens, token)
-    _rotate(aws, secret)
+    _rotate(aws, secret, clock)
     clock.advance(seconds=KEPT.total_seconds())
     assert not _is_valid(tokens, token)
 
@@ -109,7 +112,7 @@ def test_a_refresh_token_outlives_a_rotation_too(aws, secret, tokens, clock):
     """A rotation logs nobody out."""
     claims = RefreshClaims("U", 3, "F", "T")
     token = tokens.refresh(claims)
-    _rotate(aws, secret)
+    _rotate(aws, secret, clock)
     clock.advance(seconds=KEPT.total_seconds())
     assert tokens.read_refresh(token) == claims
 
@@ -117,20 +120,35 @@ def test_a_refresh_token_outlives_a_rotation_too(aws, secret, tokens, clock):
 def test_a_new_key_is_known_everywhere_at_once(aws, secret, tokens, clock):
     """A token by a key made a moment ago is read by a function that has the old keys in memory."""
     tokens.access(ACCESS)
-    _rotate(aws, secret)
+    _rotate(aws, secret, clock)
     clock.advance(seconds=LEAST_AGE.total_seconds())
-    elsewhere = JwtTokens(SigningKeys(SecretVersions(aws, secret), clock), clock)
+    signing = KeyRing.parse(SecretVersions(aws, secret).current()).current
+    elsewhere = JwtTokens(KeyRing(signing), clock)
     assert _is_valid(tokens, elsewhere.access(ACCESS))
 
 
-def test_new_tokens_are_signed_by_the_new_key_within_minutes(aws, secret, keys, clock):
-    """The old key signs no longer than the cache lasts, without a redeployment."""
+def test_new_tokens_are_signed_by_the_new_key_when_everybody_has_read_it(aws, secret, keys, clock):
+    """The old key signs until every function has had time to read the new one, and no longer."""
     assert keys.current.key_id == "1"
-    _rotate(aws, secret)
-    clock.advance(seconds=(KEPT - A_MOMENT).total_seconds())
+    _rotate(aws, secret, clock)
+    clock.advance(seconds=(OVERLAP - A_MOMENT).total_seconds())
     assert keys.current.key_id == "1"
+    assert keys.every[0].key_id != "1"
     clock.advance(seconds=1)
     assert keys.current.key_id != "1"
+    assert OVERLAP >= 2 * KEPT
+
+
+def test_keys_that_became_unusable_are_refused_at_once(aws, stack, secret, tokens, clock):
+    """With good keys in memory too, nothing is signed or read once the secret was spoiled."""
+    token = tokens.access(ACCESS)
+    stack.client("secretsmanager").put_secret_value(SecretId=secret, SecretString='{"kid": "1", "key": ""}')
+    clock.advance(seconds=KEPT.total_seconds())
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="32"):
+            tokens.read_access(token)
+        with pytest.raises(RuntimeError, match="32"):
+            tokens.access(ACCESS)
 
 
 def test_unknown_keys_cost_one_call_in_ten_seconds(keys, calls, clock):

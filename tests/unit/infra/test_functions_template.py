@@ -125,7 +125,7 @@ def test_what_is_throttled_by_itself_is_there():
     """Limits are set for routes that the app has; API Gateway takes any path."""
     limited = {(each["HttpMethod"], each["ResourcePath"]) for each in API["MethodSettings"]} - {("*", "/*")}
     paths = {(method, path.removeprefix("/").replace("~1", "/")) for method, path in limited}
-    assert paths == {("POST", "/auth/login"), ("POST", "/users")}
+    assert paths == {("POST", "/auth/login"), ("POST", "/users"), ("POST", "/users/me/password")}
     assert all(method in app.routes[path] for method, path in paths)
 
 

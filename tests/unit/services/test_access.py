@@ -68,7 +68,7 @@ def test_a_refresh_token_is_no_access_token(world):
 
 def test_tokens_end_with_all_logins(world):
     """A token of an earlier version, or of a user who is gone, no longer works."""
-    world.ports.users.end_all_logins(world.user.user_id)
+    world.ports.users.end_all_logins(world.user.user_id, 1)
     with pytest.raises(UnauthenticatedError):
         world.admit()
     world.ports.users.rows.clear()
