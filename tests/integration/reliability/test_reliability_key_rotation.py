@@ -63,7 +63,8 @@ class _Traffic:
         end = self._clock.now() + span
         for part in sorted(self._chance.random() for _ in range(operations)):
             self._clock.moment = end - (1 - part) * span
-            self._chance.choice([self._sign, self._read, self._read, self._make_up])()
+            [does] = self._chance.choices([self._sign, self._read, self._make_up], [30, 50, 20])
+            does()
         self._clock.moment = end
 
     def rotate(self) -> None:
@@ -72,7 +73,8 @@ class _Traffic:
         for step in STEPS:
             for _ in range(self._chance.choice([1, 2])):
                 rotation.run(step, version)
-            self.run(timedelta(seconds=20), operations=8)
+            # Made-up keys have each process read the secret every ten seconds, each at moments of its own.
+            self.run(timedelta(seconds=15), operations=250)
         self.rotations += 1
 
     def _sign(self) -> None:
@@ -91,7 +93,8 @@ class _Traffic:
         self._tokens = [each for each in self._tokens if now + timedelta(seconds=1) < each[3]]
         if not self._tokens:
             return
-        kind, token, claims, _ = self._chance.choice(self._tokens)
+        # Half of the tokens are of this moment.
+        kind, token, claims, _ = self._chance.choice(self._chance.choice([self._tokens, self._tokens[-3:]]))
         try:
             found: Any = getattr(self._chance.choice(self._processes), f"read_{kind}")(token)
         except UnauthenticatedError:
