@@ -16,7 +16,6 @@ from chalicelib.contract.records import (
     Configuration,
     EpochMetrics,
     Failure,
-    LoginAttempts,
     Project,
     RefreshToken,
     Session,
@@ -83,39 +82,6 @@ class FakeUsers:
 
     def end_login(self, family: str) -> None:
         self.logins.pop(family, None)
-
-
-class FakeAttempts:
-    def __init__(self) -> None:
-        self.rows: dict[str, LoginAttempts] = {}
-        self._lock = Lock()
-
-    def get(self, names: Sequence[str]) -> Mapping[str, LoginAttempts]:
-        return {name: self.rows[name] for name in names if name in self.rows}
-
-    def replace(self, seen: LoginAttempts | None, new: LoginAttempts) -> bool:
-        with self._lock:
-            row = self.rows.get(new.user_id)
-            holds = _counted(row) == _counted(seen)
-            if holds:
-                self.rows[new.user_id] = new
-            return holds
-
-    def forgive(self, name: str) -> None:
-        with self._lock:
-            row = self.rows.get(name)
-            if row and row.failures > 0:
-                self.rows[name] = replace(row, failures=row.failures - 1)
-
-    def remember(self, new: LoginAttempts) -> None:
-        with self._lock:
-            row = self.rows.get(new.user_id)
-            if row is None or row.known_until <= new.known_until:
-                self.rows[new.user_id] = new
-
-
-def _counted(row: LoginAttempts | None) -> tuple[int, float] | None:
-    return (row.failures, row.allowed_at) if row else None
 
 
 class FakeProjects:

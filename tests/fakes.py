@@ -27,10 +27,10 @@ from chalicelib.services.ports import (
     SortKey,
     StoredObject,
 )
+from tests.fake_attempts import FakeAttempts, FakePseudonyms
 from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
 from tests.fake_tables import (
     FakeAdmissionReader,
-    FakeAttempts,
     FakeConfigurations,
     FakeIdempotencyKeys,
     FakeMetrics,
@@ -78,13 +78,6 @@ class FakeHasher:
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         return self.hash(password) == password_hash
-
-
-class FakePseudonyms:
-    """By the keys "2" and "1"."""
-
-    def of(self, text: str) -> Sequence[str]:
-        return [f"{text} by {key}" for key in "21"]
 
 
 class FakeTokens:

@@ -93,9 +93,10 @@ class CommonPasswords:
 
     def __contains__(self, folded: str) -> bool:
         with self._reading:
-            return folded in self._all
+            return folded in self.all
 
     @cached_property
-    def _all(self) -> frozenset[str]:
+    def all(self) -> frozenset[str]:
+        """All of them, folded."""
         lines = gzip.decompress(_COMMON.read_bytes()).decode().splitlines()
         return frozenset(line for line in lines if not line.startswith("# ") and line != "#")

@@ -78,6 +78,12 @@ class Flows:
         ending = {"refreshToken": tokens["refreshToken"], "everywhere": True}
         self._call("POST", "/api/auth/logout", ending)
         tokens = self._call("POST", "/api/auth/login", login)
+        change = {"currentPassword": PASSWORD, "newPassword": f"{PASSWORD} {name}"}
+        tokens = (
+            Api(self._nobody.client, tokens["accessToken"])
+            .call("POST", "/api/users/me/password", change)
+            .json
+        )
         self._api = Api(self._nobody.client, tokens["accessToken"])
         self._call("GET", "/api/users/me")
 

@@ -136,6 +136,7 @@ def test_a_forged_token_opens_nothing(nobody: Api, signing: KeyRing, times: int)
         sent[kind] += 1
     assert sent.total() == times
     assert sent.keys() == access.keys()
+    assert len(access) == 34
     # What they were made from still works: no forgery ended its login.
     assert Api(nobody.client, given["accessToken"]).call("GET", "/api/users/me").status == 200
     assert nobody.call("POST", "/api/auth/refresh", {"refreshToken": given["refreshToken"]}).status == 200

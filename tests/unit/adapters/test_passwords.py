@@ -97,8 +97,8 @@ def test_common_passwords_are_those_that_can_be_chosen():
     common = CommonPasswords()
     assert all(each in common for each in ("password", "12345678", "iloveyou", "password1"))
     assert not any(each in common for each in ("a long enough password", "Password", "", "# MIT License"))
-    assert len(common._all) > 10_000
-    assert all(each == folded(each) and each.isprintable() for each in common._all)
+    assert len(common.all) > 10_000
+    assert all(each == folded(each) and each.isprintable() for each in common.all)
 
 
 def test_a_pseudonym_is_by_each_key_and_tells_nothing():

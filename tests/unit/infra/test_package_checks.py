@@ -11,7 +11,12 @@ from tests.unit.infra.shared_objects import shared_object
 
 MODULE, LIBRARY = "picture/_c.so", "picture.libs/libz-1.so.1.2"
 WHEEL = {MODULE: shared_object("libz-1.so.1.2", "libc.so.6"), LIBRARY: shared_object("libc.so.6")}
-GOOD = WHEEL | {"app.py": b"app", "chalicelib/routes/api.py": b"", "chalice/app.py": b""}
+GOOD = WHEEL | {
+    "app.py": b"app",
+    "chalicelib/routes/api.py": b"",
+    "chalicelib/adapters/words.txt.gz": b"",
+    "chalice/app.py": b"",
+}
 COMPILED, UNCHECKED = "chalicelib/routes/__pycache__/api.cpython-313.pyc", b"\xf3\r\r\n\1\0\0\0"
 #: Put together here, so that no scanner takes this file for one with a key in it.
 KEY = b"-----BEGIN RSA PRIVATE" + b" KEY-----"

@@ -12,7 +12,8 @@ from chalicelib.contract.errors import (
     UnprocessableError,
 )
 from chalicelib.services.login_guard import FREE, KNOWN_SECONDS, LONGEST_SECONDS
-from tests.fakes import FakeHasher, FakePseudonyms, fake_ports
+from tests.fake_attempts import FakePseudonyms
+from tests.fakes import FakeHasher, fake_ports
 
 HOME, ELSEWHERE = "192.0.2.1", "198.51.100.7"
 
