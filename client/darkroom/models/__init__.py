@@ -1,0 +1,53 @@
+"""What the API answers, as dataclasses; a test compares each with its schema in the OpenAPI document."""
+
+from .accounts import ProjectInfo, TaskType, Tokens, User
+from .data import (
+    Image,
+    Label,
+    LabelledImage,
+    LabelProblem,
+    LabelsReport,
+    OpenUpload,
+    RejectedFile,
+    SplitName,
+    SplitsReport,
+    UploadStatus,
+)
+from .decoding import MODELS, decode, encode
+from .results import Artifact, Results
+from .summary import Summary
+from .training import OVER, Configuration, Metrics, RunInfo, RunState, RunStatus, StartedRun
+from .transfers import Export, FormatName, Import
+
+__all__ = [
+    "MODELS",
+    "OVER",
+    "Artifact",
+    "Configuration",
+    "Export",
+    "FormatName",
+    "Image",
+    "Import",
+    "Label",
+    "LabelProblem",
+    "LabelledImage",
+    "LabelsReport",
+    "Metrics",
+    "OpenUpload",
+    "ProjectInfo",
+    "RejectedFile",
+    "Results",
+    "RunInfo",
+    "RunState",
+    "RunStatus",
+    "SplitName",
+    "SplitsReport",
+    "StartedRun",
+    "Summary",
+    "TaskType",
+    "Tokens",
+    "UploadStatus",
+    "User",
+    "decode",
+    "encode",
+]

@@ -1,0 +1,1 @@
+"""Uploading a folder: what is in it, what is missing, sending it, and labelling it."""
