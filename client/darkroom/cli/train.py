@@ -119,7 +119,7 @@ def _watch(run: "Run") -> None:
     with bars() as show:
 
         def update(status: "RunStatus") -> None:
-            show(Progress("training", status.progress, 100, "%", _note(status)))
+            show(Progress("run", status.progress, 100, "%", f"{status.phase}  {_note(status)}"))
             moment = (status.phase, status.metrics.epoch if status.metrics else None)
             if not on_terminal and moment not in seen:
                 seen.append(moment)
@@ -135,7 +135,7 @@ def _watch(run: "Run") -> None:
 
 
 def _note(status: "RunStatus") -> str:
-    parts = [_epoch(status.metrics)] if status.metrics else [status.phase]
+    parts = [_epoch(status.metrics)] if status.metrics else []
     if status.eta_seconds is not None:
         parts.append(f"{status.eta_seconds} s left")
     return "  ".join(parts)
@@ -149,7 +149,9 @@ def _epoch(metrics: "Metrics") -> str:
         ("images/s", f"{metrics.images_per_second:.0f}" if metrics.images_per_second else None),
     ]
     shown = [f"{name} {value}" for name, value in figures if value is not None]
-    return "  ".join([f"epoch {metrics.epoch}" if metrics.epoch else "head", *shown])
+    # Before the first epoch has ended there is nothing but its speed.
+    name = f"epoch {metrics.epoch}" if metrics.epoch else "head" if metrics.val_loss is not None else None
+    return "  ".join([*([name] if name else []), *shown])
 
 
 @app.command()
