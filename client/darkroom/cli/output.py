@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..models.decoding import encode
-
 
 def emit(value: Any, as_json: bool, show: Callable[[], None]) -> None:
     """Prints a result: as one JSON document, or as people read it."""
     if as_json:
+        from ..models import encode
+
         print(json.dumps(encode(value), indent=2, ensure_ascii=False))
     else:
         show()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Files that are announced together, of the API's 10,000.
 BATCH_FILES = 5000
-#: How long a file that may have arrived before a kill is waited for before it is sent again.
+#: How long after a kill a file may still arrive that was on its way; only then it is sent again.
 ARRIVAL_SECONDS = 10.0
 _PAUSE_SECONDS = 0.3
 
@@ -102,8 +102,7 @@ class Announcer:
         pending = {each.image_id for each in status.pending_files}
         if status.expired == status.pending:
             return pending  # none of them is on its way
-        deadline = time.monotonic() + ARRIVAL_SECONDS
-        while pending & (batch.begun - batch.sent) and time.monotonic() < deadline:
+        while pending & (batch.begun - batch.sent) and time.time() < self._journal.left_at + ARRIVAL_SECONDS:
             time.sleep(_PAUSE_SECONDS)
             pending = {each.image_id for each in self.status(batch).pending_files}
         return pending - batch.sent

@@ -43,6 +43,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.batches: list[Batch] = list(_replayed(path))
+        #: When something was last noted before now, in Unix seconds.
+        self.left_at = path.stat().st_mtime if self.batches else 0.0
         make_private(path.parent)
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if self.batches:

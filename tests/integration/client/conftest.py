@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
+from darkroom.client import Client
+from darkroom.configuration import load
+from darkroom.project import Project
+from darkroom.retries import RetryPolicy
 
 from tests.images import image
 
@@ -99,18 +102,26 @@ class Shell:
             out, err = process.communicate(typed, timeout=120)
         return Answer(process.returncode, out, err)
 
-    def register(self) -> str:
-        """A new user, logged in; returns the name."""
-        name = f"u-{uuid4().hex[:12]}"
-        made = self.run("auth", "register", name, f"{name}@example.org", "--password-stdin", typed=PASSWORD)
-        assert made.code == 0, made.err
-        return name
+    def start_in_terminal(self, command: str) -> "subprocess.Popen[str]":
+        """A shell command in a pseudo-terminal: what is typed goes to its stdin, its screen to stdout."""
+        return subprocess.Popen(
+            [sys.executable, "-c", _TERMINAL, f"exec {command}"],
+            cwd=self.folder,
+            env=self.variables | {"TERM": "xterm", "COLUMNS": "100"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-    def project(self, *options: str) -> str:
-        """A new project, set in the folder; returns its id."""
-        made = self.run("project", "create", "pets", "--use", *options)
-        assert made.code == 0, made.err
-        return made.out.strip()
+    def client(self) -> Client:
+        """The client in this process, by the settings and the login of the command."""
+        settings = load(self.variables, self.folder)
+        client = Client.from_settings(settings, retries=RetryPolicy(attempts=2, first_seconds=0.01))
+        client.state = self.folder / "state"
+        return client
+
+
+_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['sh', '-c', sys.argv[1]])))"
 
 
 @pytest.fixture
@@ -119,13 +130,23 @@ def shell(counting: CountingStack, tmp_path: Path) -> Shell:
     return Shell(tmp_path, counting.url)
 
 
-@pytest.fixture(scope="module")
-def known(counting: CountingStack, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """The command of a user with a project."""
-    shell = Shell(tmp_path_factory.mktemp("user"), counting.url)
-    shell.register()
-    shell.project()
+@pytest.fixture(scope="session")
+def ann(counting: CountingStack, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """The command of a user who is logged in."""
+    shell = Shell(tmp_path_factory.mktemp("ann"), counting.url)
+    made = shell.run("auth", "register", "ann", "ann@example.org", "--password-stdin", typed=PASSWORD)
+    assert made.code == 0, made.err
     return shell
+
+
+@pytest.fixture
+def project(ann: Shell, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """A new project of that user, which is the one that is set; its client is in this process."""
+    task_type = getattr(request, "param", "classification")
+    with ann.client() as client:
+        made = client.create_project(request.node.name[:100], task_type=task_type)
+        ann.environ["DARKROOM_PROJECT"] = made.id
+        yield made
 
 
 def folder_of(parent: Path, count: int, first: int = 0, name: str = "pets") -> Path:
