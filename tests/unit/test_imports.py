@@ -116,6 +116,15 @@ def test_the_worker_needs_nothing_of_http():
     )
 
 
+def test_the_client_knows_the_api_alone():
+    """The client imports itself, the standard library and what it installs: nothing that a server has."""
+    installed = ("darkroom", "httpx", "typer", "rich")
+    files = _sources("client")
+    modules = {(path, each) for path in files for each in _imported(path) if not each.startswith("client.")}
+    assert modules
+    assert not [each for each in modules if not (_is_standard(each[1]) or _is_below(each[1], *installed))]
+
+
 _LOADED = """
 import json, sys
 sys.modules |= dict.fromkeys(json.loads(sys.argv[1]))  # importing one of them fails

@@ -1,7 +1,6 @@
 """The `darkroom` command. What isn't needed to show help is imported when it is needed."""
 
 import os
-import sys
 
 
 def main() -> None:
@@ -12,9 +11,4 @@ def main() -> None:
         from typer import completion
 
         completion.completion_init()  # type: ignore[attr-defined]
-    try:
-        app(prog_name="darkroom")
-    except BrokenPipeError:
-        # Whoever read the output wants no more; Python would complain when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    app(prog_name="darkroom")

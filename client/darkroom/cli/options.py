@@ -39,7 +39,13 @@ def connected(url: str | None) -> Iterator["Client"]:
     from ..client import Client
     from ..retries import Retry, RetryPolicy
 
+    said: list[str] = []
+
     def told(retry: Retry) -> None:
+        """Says it once for the many requests that fail at the same time for the same reason."""
+        if said[-1:] == [f"{retry.reason}, {retry.attempt}"]:
+            return
+        said.append(f"{retry.reason}, {retry.attempt}")
         say(f"{retry.reason}; trying again in {retry.wait_seconds:.0f} s")
 
     with Client.from_settings(settings(url), retries=RetryPolicy(on_retry=told)) as client:

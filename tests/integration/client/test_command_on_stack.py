@@ -6,13 +6,18 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 import pytest
+from darkroom.checks import examine
+from darkroom.configuration import load
 from darkroom.errors import ServerUnreachableError
 from darkroom.logins import FileStore
+from darkroom.progress import Progress
 from darkroom.project import Project
 from darkroom.storage import Storage
 
@@ -82,12 +87,11 @@ class Breaking(httpx.HTTPTransport):
 
     def __init__(self, good: int) -> None:
         super().__init__()
-        self._left = good
+        self._left = threading.Semaphore(good)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if not self._left:
+        if not self._left.acquire(blocking=False):
             raise httpx.ConnectError("network is unreachable")
-        self._left -= 1
         return super().handle_request(request)
 
 
@@ -108,6 +112,36 @@ def test_a_lost_network_is_told_and_the_rest_is_sent_later(
     report = project.upload(folder, labels="folders")
     assert (report.sent, report.uploaded, report.labelled) == (6, 10, 10)
     assert len(counting.posted) - before == 10
+
+
+def test_an_import_that_broke_off_sends_the_parts_that_are_missing(project: Project, tmp_path: Path) -> None:
+    """Of two parts the one that arrived isn't sent again; what is wrong in the archive is reported."""
+    client = project.client
+    with ZipFile(tmp_path / "pets.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"pets/{'cat' if number else 'dog'}/{number}.png", image(6000 + number))
+        archive.writestr("pets/cat/cut.png", image(6100)[:40])
+        archive.writestr("pets/cat/large.txt", os.urandom(9_000_000))
+    with httpx.Client(transport=Breaking(1)) as broken:
+        whole, client.storage = client.storage, Storage(client.transport.retries, broken)
+        with pytest.raises(ServerUnreachableError):
+            project.import_archive(tmp_path / "pets.zip")
+    told: list[Progress] = []
+    client.storage = whole
+    done = project.import_archive(tmp_path / "pets.zip", on_progress=told.append)
+    sent = [each for each in told if each.phase == "sending"]
+    assert [each.done for each in sent] == [done.size_bytes]
+    assert (done.status, done.counts["accepted"], done.problems.total) == ("completed", 3, 1)
+    assert project.summary().classes == {"cat": 2, "dog": 1}
+    assert not list((client.state / "imports").glob("*.json"))
+
+
+def test_doctor_finds_nothing_wrong(ann: Shell) -> None:
+    """URL, encryption, version, clock and login of a Darkroom that runs."""
+    checks = examine(load(ann.variables, ann.folder))
+    assert [(each.name, each.ok) for each in checks] == [
+        (name, True) for name in ("url", "encryption", "version", "clock", "login")
+    ], checks
 
 
 def test_what_is_there_is_not_sent(project: Project, counting: CountingStack, tmp_path: Path) -> None:
