@@ -1,6 +1,7 @@
 """S3, by the forms and URLs that the API signs; no token is ever sent there."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
@@ -31,12 +32,13 @@ class Storage:
     def __init__(self, retries: RetryPolicy, http: httpx.Client | None = None) -> None:
         self._retries = retries
         self._http = http
+        self._making = threading.Lock()
 
     @property
     def http(self) -> httpx.Client:
-        if self._http is None:
-            self._http = httpx.Client(timeout=_TIMEOUT)
-        return self._http
+        with self._making:
+            self._http = self._http or httpx.Client(timeout=_TIMEOUT)
+            return self._http
 
     def post(self, url: str, fields: Mapping[str, str], content_type: str, file: BinaryIO) -> None:
         """Posts a file by a signed form.

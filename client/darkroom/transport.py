@@ -103,7 +103,10 @@ class Transport:
         cursor: str | None = None
         while True:
             asked = {"limit": 100, **(query or {}), "cursor": cursor}
-            document = _document(self._send(endpoint, ids, query=asked))
+            response = self._send(endpoint, ids, query=asked)
+            document = _document(response)
+            if not isinstance(document, dict) or not isinstance(document.get("items"), list):
+                raise UnexpectedAnswerError(f"{response.url} answered no list")
             yield from (decode(endpoint.answer, each) for each in document["items"])
             cursor = document.get("nextCursor")
             if cursor is None:

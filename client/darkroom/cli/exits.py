@@ -52,6 +52,8 @@ def show(error: DarkroomError, *, as_json: bool) -> None:
         say(f"  {each.pointer}: {each.message}")
     if error.hint and not error.errors:
         say(error.hint)
+    if error.retry_after_seconds:
+        say(f"Try again in {error.retry_after_seconds:.0f} s.")
     if error.request_id and (error.status or 0) >= 500:
         say(f"request {error.request_id}")
 

@@ -87,14 +87,25 @@ class Announcer:
             self._announce(batch)
         missing = self._missing(batch)
         to_send = [
-            wanted[sha256]
+            sha256
             for sha256, image_id in batch.ids.items()
             if image_id in missing and sha256 in wanted and sha256 not in known
         ]
-        form = None
-        if to_send:
-            form = self.renewed(batch)
-        return Open(batch, form, to_send)
+        form = self._form(batch) if to_send else None
+        if form is None:
+            return Open(batch, None, [])
+        # What has arrived since has no key in the form.
+        keys = {each.image_id for each in form.images}
+        return Open(batch, form, [wanted[each] for each in to_send if batch.ids[each] in keys])
+
+    def _form(self, batch: Batch) -> OpenUpload | None:
+        """A fresh form; None where everything has arrived since."""
+        try:
+            return self.renewed(batch)
+        except ConflictError as error:
+            if error.code != "upload-complete":
+                raise
+            return None
 
     def _missing(self, batch: Batch) -> set[str]:
         """The ids that haven't been sent; those whose sending began are given time to arrive."""

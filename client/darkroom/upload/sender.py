@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import BinaryIO
 
 from ..errors import UploadError
@@ -54,8 +54,11 @@ class Sender:
         """
         keys = {each.image_id: each.key for each in self._form.images}
         with ThreadPoolExecutor(workers, thread_name_prefix="upload") as pool:
-            tasks = [pool.submit(self._one, each, keys[self._batch.ids[each.sha256]]) for each in pictures]
+            tasks: list[Future[None]] = []
             try:
+                tasks.extend(
+                    pool.submit(self._one, each, keys[self._batch.ids[each.sha256]]) for each in pictures
+                )
                 wait(tasks, return_when=FIRST_EXCEPTION)
             finally:
                 self._stopped.set()
