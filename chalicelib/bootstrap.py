@@ -48,6 +48,7 @@ from .services.projects import ProjectBook
 from .services.removal import Removal
 from .services.runs import Runs
 from .services.splits import Splits
+from .services.starting import Starting
 from .services.summary import Overview
 from .services.training import Training
 from .services.transfer_book import TransferBook
@@ -89,6 +90,7 @@ class Ports:
     transfer_jobs: transfer_ports.TransferJobs
     large_objects: transfer_ports.LargeObjects
     telemetry: ports.Telemetry
+    limits: ports.Limits = ports.NO_LIMITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +125,7 @@ def assemble(p: Ports) -> Services:
     acceptance = Acceptance(p.images, p.store, p.inspector, p.clock)
     runs = Runs(p.sessions, p.metrics, p.store, p.jobs, p.clock)
     versions = Versions(p.images, p.labels, p.versions, p.store, p.clock, p.ids)
+    starting = Starting(p.sessions, p.jobs, p.idempotency, p.telemetry, p.clock, p.ids, p.limits)
     runner = TransferRunner(p.transfers, p.transfer_jobs, p.telemetry, p.clock)
     book = TransferBook(p.transfers, runner, p.store, p.idempotency, p.clock, p.ids)
     return Services(
@@ -140,9 +143,7 @@ def assemble(p: Ports) -> Services:
         class_names=ClassNames(p.labels, p.clock),
         splits=Splits(p.images),
         versions=versions,
-        training=Training(
-            p.configurations, p.sessions, versions, p.jobs, p.idempotency, p.telemetry, p.clock, p.ids
-        ),
+        training=Training(p.configurations, versions, starting, p.jobs.max_nodes, p.clock, p.ids),
         runs=runs,
         removal=Removal(p.projects, p.rows, p.store, runs, p.telemetry, p.clock),
         imports=Imports(book, p.large_objects),
@@ -200,6 +201,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         transfer_jobs=BatchTransferJobs(aws, settings.data_job_queue, settings.data_job_definition),
         large_objects=S3LargeObjects(aws, settings.bucket),
         telemetry=PowertoolsTelemetry(log(), settings.table_prefix.removesuffix("-")),
+        limits=ports.Limits(int(settings.max_sessions_per_project), int(settings.max_sessions_per_user)),
     )
 
 

@@ -19,6 +19,8 @@ class Settings:
     nodes_job_queue: str = ""  # of trainings on several machines; a stage need not have it
     nodes_job_definition: str = ""
     max_nodes: str = "1"  # machines that one training may take
+    max_sessions_per_project: str = "10"  # that aren't over; 0 for no limit
+    max_sessions_per_user: str = "20"
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

@@ -24,9 +24,7 @@ from chalicelib.contract.records import (
 from chalicelib.contract.states import ACTIVE, Phase, Status, origins
 from chalicelib.contract.tables import REMOVING
 from chalicelib.services.names import folded
-from chalicelib.services.ports import (
-    Seen,
-)
+from chalicelib.services.ports import NO_LIMITS, Begun, Limits, Refusal, Seen
 
 
 class FakeUsers:
@@ -141,12 +139,29 @@ class FakeConfigurations:
 
 
 class FakeSessions:
-    def __init__(self) -> None:
+    def __init__(self, projects: FakeProjects | None = None) -> None:
         self.rows: dict[tuple[str, str], Session] = {}
+        self._projects = projects or FakeProjects()
         self._lock = Lock()
 
-    def add(self, session: Session) -> None:
-        self.rows.setdefault((session.project_id, session.session_id), session)
+    def add(self, session: Session, limits: Limits = NO_LIMITS) -> Refusal | None:
+        key = session.project_id, session.session_id
+        with self._lock:
+            refusal = None if key in self.rows else self._refusal(session, limits)
+            if refusal is None:
+                self.rows.setdefault(key, session)
+            return refusal
+
+    def _refusal(self, session: Session, limits: Limits) -> Refusal | None:
+        active = [each for each in tuple(self.rows.values()) if not each.is_over]
+        in_project = sum(each.project_id == session.project_id for each in active)
+        of_user = sum(each.user_id == session.user_id for each in active)
+        project = self._projects.rows.get(session.project_id)
+        if limits.per_project and (project is None or project.deleted_at):
+            return Refusal.GONE
+        if limits.per_project and in_project >= limits.per_project:
+            return Refusal.PROJECT_FULL
+        return Refusal.USER_FULL if limits.per_user and of_user >= limits.per_user else None
 
     def get(self, project_id: str, session_id: str) -> Session | None:
         return self.rows.get((project_id, session_id))
@@ -178,12 +193,16 @@ class FakeSessions:
         at: str,
         failure: Failure | None = None,
         only_from: Iterable[Status] | None = None,
+        only_without_job: bool = False,
     ) -> bool:
         allowed = set(origins(status)) & set(Status if only_from is None else only_from)
+        row = self._row(session, allowed)
+        if row is not None and only_without_job and row.batch_job_id:
+            return False
         changes: dict[str, Any] = {"status": status, "phase": Phase.DONE, "end_time": at, "active": None}
         if failure:
             changes["failure_reason"] = failure.to_json()
-        return self._change(self._row(session, allowed), **changes)
+        return self._change(row, **changes)
 
     def _row(self, session: Session, allowed: Iterable[Status]) -> Session | None:
         """The stored row, where it is in one of the states and of the same generation."""
@@ -209,8 +228,9 @@ class FakeMetrics:
 @dataclass
 class _Claim:
     request_hash: str
-    locked_until: float
+    locked_until: int
     expires_at: float
+    plan: Mapping[str, Any]
     answer: Mapping[str, Any] | None = None
 
 
@@ -219,30 +239,42 @@ class FakeIdempotencyKeys:
         self._claims: dict[str, _Claim] = {}
         self._lock = Lock()
 
-    def begin(self, key: str, request_hash: str, now: datetime) -> Mapping[str, Any] | None:
+    def begin(self, key: str, request_hash: str, now: datetime, plan: Mapping[str, Any]) -> Begun:
         with self._lock:
-            moment, earlier = now.timestamp(), self._claims.get(key)
-            if earlier is None or earlier.expires_at < moment or _died(earlier, request_hash, moment):
-                self._claims[key] = _Claim(request_hash, moment + 120, moment + 24 * 3600)
-                return None
+            moment, earlier = int(now.timestamp()), self._claims.get(key)
+            if earlier is None or earlier.expires_at < moment:
+                self._claims[key] = _Claim(request_hash, moment + 60, moment + 24 * 3600, plan)
+                return Begun(plan, moment + 60)
             if earlier.request_hash != request_hash:
                 raise UnprocessableError("another request", code="idempotency-key-reused")
-            if earlier.answer is None:
-                raise ConflictError("still going on", code="request-in-flight")
-            return earlier.answer
+            if earlier.answer is not None:
+                return Begun(plan, 0, answer=earlier.answer)
+            if earlier.locked_until >= moment:
+                raise ConflictError("still going on", code="request-in-flight", retry_after_seconds=2)
+            earlier.locked_until = moment + 60
+            return Begun(earlier.plan, moment + 60, is_again=True)
 
     def finish(self, key: str, answer: Mapping[str, Any]) -> None:
         with suppress(KeyError):
             self._claims[key].answer = answer
 
     def fix(self, key: str, request_hash: str, now: datetime, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-        earlier = self.begin(key, request_hash, now)
-        if earlier is None:
+        begun = self.begin(key, request_hash, now, {})
+        if begun.answer is None:
             self.finish(key, answer)
-        return answer if earlier is None else earlier
+        return answer if begun.answer is None else begun.answer
 
-    def abandon(self, key: str) -> None:
-        self._claims.pop(key, None)
+    def release(self, key: str, lock: int) -> None:
+        if self._holds(key, lock):
+            self._claims[key].locked_until = 0
+
+    def abandon(self, key: str, lock: int) -> None:
+        if self._holds(key, lock):
+            del self._claims[key]
+
+    def _holds(self, key: str, lock: int) -> bool:
+        claim = self._claims.get(key)
+        return claim is not None and claim.locked_until == lock and claim.answer is None
 
 
 class FakeAdmissionReader:
@@ -262,7 +294,3 @@ class FakeAdmissionReader:
 def _newest(rows: list[Any], key: Any, limit: int, before: str | None) -> list[Any]:
     older = [each for each in rows if before is None or key(each) < before]
     return sorted(older, key=key, reverse=True)[:limit]
-
-
-def _died(claim: _Claim, request_hash: str, moment: float) -> bool:
-    return claim.answer is None and claim.locked_until < moment and claim.request_hash == request_hash

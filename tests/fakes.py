@@ -277,9 +277,8 @@ def fake_ports(**overrides: Any) -> Ports:
         "users": FakeUsers(),
         "projects": FakeProjects(),
         "labels": FakeLabels(),
-        "sessions": FakeSessions(),
     } | overrides
-    own = {"images": FakeImages(own["labels"])} | own
+    own = {"images": FakeImages(own["labels"]), "sessions": FakeSessions(own["projects"])} | own
     rest = {
         "ids": FakeIds(),
         "admission_reader": FakeAdmissionReader(own["users"], own["projects"], own["sessions"]),

@@ -10,20 +10,20 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from ..contract.errors import UnavailableError
+from ..contract.errors import ContendedError, UnavailableError
 from .parsing import PlainAnswers
 
 _RETRY_AFTER_SECONDS = 5
-#: Beside every answer of 500 and above.
-_BUSY = {
+#: What AWS refuses for now, and carries out not even in part.
+THROTTLED = {
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
     "TooManyRequestsException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
 }
+#: Beside every answer of 500 and above.
+_BUSY = THROTTLED | {"TransactionConflictException", "TransactionInProgressException"}
 
 
 class Aws:
@@ -69,6 +69,12 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def contended() -> ContendedError:
+    return ContendedError(
+        "another request is changing the same rows", hint="Try again.", retry_after_seconds=1
+    )
+
+
 def _is_busy(error: ClientError) -> bool:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return error_code(error) in _BUSY or status >= 500
@@ -82,6 +88,8 @@ def unavailable() -> Iterator[None]:
     except ClientError as error:
         if not _is_busy(error):
             raise
+        if error_code(error) == "TransactionConflictException":
+            raise contended() from error
         raise UnavailableError(
             "AWS is busy", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
         ) from error

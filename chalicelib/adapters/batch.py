@@ -1,6 +1,7 @@
 """AWS Batch: submitting, ending and finding jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,12 @@ from ..contract.datasets import Transfer
 from ..contract.errors import UnavailableError
 from ..contract.records import Session
 from ..services.ports import JobSeen
-from ..services.training import SUBMIT_REFUSED
-from .aws import Aws, unavailable
+from ..services.starting import SUBMIT_REFUSED
+from .aws import THROTTLED, Aws, error_code, unavailable
 
 _JOBS_A_CALL = 100
+#: When a job that was refused may be taken: by a busy Batch, and by one that somebody has to mend.
+_BUSY_SECONDS, _REFUSED_SECONDS = 5, 60
 
 
 class Queue:
@@ -48,20 +51,13 @@ class Queue:
         return {each["jobId"]: job_seen(each) for each in jobs}
 
     def submit_job(self, name: str, **more: Any) -> str:
-        try:
-            with unavailable():
-                answer = self._aws.batch.submit_job(
-                    jobName=name,
-                    jobQueue=self._job_queue,
-                    jobDefinition=self._job_definition,
-                    **more,
-                )
-        except ClientError as error:
-            raise UnavailableError(
-                f"AWS Batch refused the job: {error.response['Error'].get('Message', '')}",
-                code=SUBMIT_REFUSED,
-                hint="Check that the job queue and the job definition of this stage exist and are enabled.",
-            ) from error
+        with unavailable(), _refusals():
+            answer = self._aws.batch.submit_job(
+                jobName=name,
+                jobQueue=self._job_queue,
+                jobDefinition=self._job_definition,
+                **more,
+            )
         return str(answer["jobId"])
 
 
@@ -109,6 +105,24 @@ class BatchTransferJobs(Queue):
             TRANSFER_KIND=transfer.kind,
         )
         return self.submit_job(transfer.transfer_id, containerOverrides=container)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tells what AWS Batch refused from what it may have carried out before it failed to say so."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise
+        is_busy = error_code(error) in THROTTLED
+        hint = "Check that the job queue and the job definition of this stage exist and are enabled."
+        raise UnavailableError(
+            f"AWS Batch refused the job: {error.response['Error'].get('Message', '')}",
+            code=SUBMIT_REFUSED,
+            hint="Start again in a moment." if is_busy else hint,
+            retry_after_seconds=_BUSY_SECONDS if is_busy else _REFUSED_SECONDS,
+        ) from error
 
 
 def _overrides(**environment: str) -> dict[str, Any]:

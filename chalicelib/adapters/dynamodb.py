@@ -4,23 +4,27 @@ Reads are strongly consistent, except on an index. A condition that doesn't hold
 (False), not an error; every other refusal is raised.
 """
 
+import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from ..contract.attributes import Item, marshal
-from ..contract.errors import UnavailableError, UnprocessableError
-from .aws import Aws, error_code, unavailable
+from ..contract.errors import ContendedError, UnavailableError, UnprocessableError
+from .aws import Aws, contended, error_code, unavailable
 
 T = TypeVar("T")
 WRITES_A_BATCH = 25
 READS_A_BATCH = 100
 _WORKERS = 16
 _ATTEMPTS = 8
+#: In seconds, before each try of what may meet a transaction.
+_CONFLICT_PAUSES = (0, 0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class Tables:
@@ -41,6 +45,18 @@ class Tables:
     def get_many(self, keys: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, Item]]:
         """Items of several tables, (table, item), in one round trip for each hundred keys."""
         return [found for chunk in _chunks(keys, READS_A_BATCH) for found in self._get_chunk(chunk)]
+
+    def get_together(
+        self, keys: Sequence[tuple[str, Mapping[str, Any]]], select: Sequence[str]
+    ) -> list[Item | None]:
+        """Some attributes of items as no transaction is half through with them; None for what isn't there.
+
+        Raises:
+            ContendedError: a transaction is at work on one of them.
+        """
+        return [
+            found for chunk in _chunks(keys, READS_A_BATCH) for found in self._get_consistent(chunk, select)
+        ]
 
     def query(
         self,
@@ -104,8 +120,15 @@ class Tables:
         request = self._write(table, condition, values, change)
         return self._conditional("update_item", Key=marshal(key), UpdateExpression=change, **request)
 
-    def delete(self, table: str, key: Mapping[str, Any]) -> None:
-        self._call("delete_item", TableName=self.name(table), Key=marshal(key))
+    def delete(
+        self,
+        table: str,
+        key: Mapping[str, Any],
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> bool:
+        request = self._write(table, condition, values or {}, "")
+        return self._conditional("delete_item", Key=marshal(key), **request)
 
     def put_many(self, table: str, items: Iterable[Item]) -> None:
         """Puts items without a condition, 25 a call, the calls in parallel."""
@@ -148,9 +171,7 @@ class Tables:
             if "ValidationError" in reasons:
                 raise UnprocessableError("a row would be over 400 KB", code="row-too-large") from error
             if "ConditionalCheckFailed" not in reasons:
-                raise UnavailableError(
-                    "another request is changing the same rows", hint="Try again.", retry_after_seconds=1
-                ) from error
+                raise contended() from error
             return [code != "ConditionalCheckFailed" for code in reasons]
         return [True] * len(actions)
 
@@ -167,8 +188,9 @@ class Tables:
         return request
 
     def _conditional(self, operation: str, **request: Any) -> bool:
+        """Whether the condition held; a row that a transaction is at work on is waited for."""
         try:
-            self._call(operation, **request)
+            until_free(lambda: self._call(operation, **request))
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
@@ -197,6 +219,22 @@ class Tables:
             if not wanted:
                 return
 
+    def _get_consistent(
+        self, keys: Sequence[tuple[str, Mapping[str, Any]]], select: Sequence[str]
+    ) -> Iterator[Item | None]:
+        names = {f"#{each}": each for each in select}
+        chosen = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        gets = [
+            {"Get": {"TableName": self.name(table), "Key": marshal(key), **chosen}} for table, key in keys
+        ]
+        try:
+            answer = self._call("transact_get_items", TransactItems=gets)
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            raise contended() from error
+        yield from (each.get("Item") for each in answer["Responses"])
+
     def _write_many(self, table: str, requests: Sequence[Any]) -> None:
         chunks = _chunks(requests, WRITES_A_BATCH)
         if not chunks:
@@ -218,6 +256,16 @@ class Tables:
 
 def _chunks(values: Sequence[T], size: int) -> list[Sequence[T]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def until_free(call: Callable[[], T]) -> T:
+    """What a call answers, which is tried again while another's transaction is at work on its rows."""
+    for pause in _CONFLICT_PAUSES:
+        # Half to three halves of it: those who met once are not to meet again.
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        with suppress(ContendedError):
+            return call()
+    raise contended()
 
 
 def _backoff() -> Iterator[None]:

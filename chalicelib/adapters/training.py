@@ -13,11 +13,15 @@ from ..contract.tables import (
     ACTIVE as ACTIVE_KEY,
 )
 from ..contract.tables import ACTIVE_SESSIONS, CONFIGURATIONS, IDEMPOTENCY, METRICS, PROJECTS, SESSIONS
-from .dynamodb import Tables
+from ..services.ports import NO_LIMITS, Begun, Limits, Refusal
+from .dynamodb import Tables, until_free
+from .slots import SessionSlots
 
-#: A request that is being carried out holds its key at most this long, should it die.
-_IN_FLIGHT = timedelta(minutes=2)
+#: A request that is being carried out holds its key at most this long, should it die: a function has 29 s.
+_IN_FLIGHT = timedelta(minutes=1)
 _KEPT = timedelta(hours=24)
+#: The key is still held by whoever locked it until then.
+_LOCKED = "#LockedUntil = :{} AND attribute_not_exists(#Response)"
 
 
 class DynamoConfigurations:
@@ -25,21 +29,19 @@ class DynamoConfigurations:
         self._tables = tables
 
     def add(self, configuration: Configuration) -> None:
-        current = {"config": configuration.config_id}
-        self._tables.transact(
-            [
-                self._tables.put_action(
-                    CONFIGURATIONS, to_item(configuration), "attribute_not_exists(#ConfigID)"
-                ),
-                self._tables.update_action(
-                    PROJECTS,
-                    {"ProjectID": configuration.project_id},
-                    "SET #CurrentConfigID = :config",
-                    "attribute_exists(#ProjectID)",
-                    current,
-                ),
-            ]
-        )
+        actions = [
+            self._tables.put_action(
+                CONFIGURATIONS, to_item(configuration), "attribute_not_exists(#ConfigID)"
+            ),
+            self._tables.update_action(
+                PROJECTS,
+                {"ProjectID": configuration.project_id},
+                "SET #CurrentConfigID = :config",
+                "attribute_exists(#ProjectID)",
+                {"config": configuration.config_id},
+            ),
+        ]
+        until_free(lambda: self._tables.transact(actions))
 
     def get(self, project_id: str, config_id: str) -> Configuration | None:
         item = self._tables.get(CONFIGURATIONS, {"ProjectID": project_id, "ConfigID": config_id})
@@ -49,9 +51,10 @@ class DynamoConfigurations:
 class DynamoSessions:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._slots = SessionSlots(tables)
 
-    def add(self, session: Session) -> None:
-        self._tables.put(SESSIONS, to_item(session), "attribute_not_exists(#SessionID)")
+    def add(self, session: Session, limits: Limits = NO_LIMITS) -> Refusal | None:
+        return self._slots.put(session, limits)
 
     def get(self, project_id: str, session_id: str) -> Session | None:
         item = self._tables.get(SESSIONS, {"ProjectID": project_id, "SessionID": session_id})
@@ -88,6 +91,7 @@ class DynamoSessions:
         at: str,
         failure: Failure | None = None,
         only_from: Iterable[Status] | None = None,
+        only_without_job: bool = False,
     ) -> bool:
         change = "SET #Status = :to, #Phase = :done, #EndTime = :at" + (
             ", #FailureReason = :why" if failure else ""
@@ -96,7 +100,8 @@ class DynamoSessions:
         if failure:
             values["why"] = failure.to_json()
         allowed = [each for each in origins(status) if only_from is None or each in set(only_from)]
-        return self._change(session, f"{change} REMOVE #Active", allowed, None, values)
+        condition = "attribute_not_exists(#JobID)" if only_without_job else None
+        return self._change(session, f"{change} REMOVE #Active", allowed, condition, values)
 
     def _change(
         self,
@@ -128,23 +133,39 @@ class DynamoIdempotencyKeys:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def begin(self, key: str, request_hash: str, now: datetime) -> Mapping[str, Any] | None:
+    def begin(self, key: str, request_hash: str, now: datetime, plan: Mapping[str, Any]) -> Begun:
         moment = int(now.timestamp())
+        locked_until = moment + int(_IN_FLIGHT.total_seconds())
         item = {
             "Key": key,
             "RequestHash": request_hash,
-            "LockedUntil": moment + int(_IN_FLIGHT.total_seconds()),
+            "Plan": json.dumps(plan),
+            "LockedUntil": locked_until,
             "ExpiresAt": moment + int(_KEPT.total_seconds()),
         }
         # Time to live removes items up to two days late: what has expired counts as gone.
+        # Of an earlier release's keys in flight there is no plan.
         free = (
-            "attribute_not_exists(#Key) OR #ExpiresAt < :now"
-            " OR (attribute_not_exists(#Response) AND #LockedUntil < :now AND #RequestHash = :hash)"
+            "attribute_not_exists(#Key) OR #ExpiresAt < :now OR (attribute_not_exists(#Plan)"
+            " AND attribute_not_exists(#Response) AND #LockedUntil < :now AND #RequestHash = :hash)"
         )
-        values = {"now": moment, "hash": request_hash}
-        if self._tables.put(IDEMPOTENCY, marshal(item), free, values):
-            return None
-        return self._earlier(key, request_hash)
+        if self._tables.put(IDEMPOTENCY, marshal(item), free, {"now": moment, "hash": request_hash}):
+            return Begun(plan, locked_until)
+        earlier = self._earlier(key, request_hash)
+        if "Response" in earlier:
+            return Begun(plan, 0, answer=json.loads(earlier["Response"]))
+        if (earlier.get("Plan"), earlier.get("LockedUntil")) == (item["Plan"], locked_until):
+            return Begun(plan, locked_until)  # its own: the SDK repeated a call that had got through
+        if earlier.get("LockedUntil", moment) >= moment:
+            raise _in_flight()
+        return self._take_over(key, earlier, locked_until)
+
+    def _take_over(self, key: str, earlier: Mapping[str, Any], locked_until: int) -> Begun:
+        locked, plan = _LOCKED.format("earlier"), json.loads(earlier["Plan"])
+        values = {"until": locked_until, "earlier": earlier["LockedUntil"]}
+        if not self._tables.update(IDEMPOTENCY, {"Key": key}, "SET #LockedUntil = :until", locked, values):
+            raise _in_flight()
+        return Begun(plan, locked_until, is_again=True)
 
     def finish(self, key: str, answer: Mapping[str, Any]) -> None:
         self._tables.update(
@@ -165,22 +186,36 @@ class DynamoIdempotencyKeys:
         }
         free = "attribute_not_exists(#Key) OR #ExpiresAt < :now"
         is_first = self._tables.put(IDEMPOTENCY, marshal(item), free, {"now": moment})
-        return answer if is_first else self._earlier(key, request_hash)
+        if is_first:
+            return answer
+        earlier = self._earlier(key, request_hash)
+        if "Response" not in earlier:
+            raise _in_flight()
+        fixed: Mapping[str, Any] = json.loads(earlier["Response"])
+        return fixed
 
-    def abandon(self, key: str) -> None:
-        self._tables.delete(IDEMPOTENCY, {"Key": key})
+    def release(self, key: str, lock: int) -> None:
+        free = {"lock": lock, "none": 0}
+        self._tables.update(
+            IDEMPOTENCY, {"Key": key}, "SET #LockedUntil = :none", _LOCKED.format("lock"), free
+        )
+
+    def abandon(self, key: str, lock: int) -> None:
+        self._tables.delete(IDEMPOTENCY, {"Key": key}, _LOCKED.format("lock"), {"lock": lock})
 
     def _earlier(self, key: str, request_hash: str) -> Mapping[str, Any]:
+        """What is there of a key, if it is the same request's."""
         earlier = unmarshal(self._tables.get(IDEMPOTENCY, {"Key": key}) or {})
         if earlier.get("RequestHash", request_hash) != request_hash:
             raise UnprocessableError(
                 "this Idempotency-Key was used for another request", code="idempotency-key-reused"
             )
-        if "Response" not in earlier:
-            raise ConflictError(
-                "the first request with this key is still being carried out",
-                code="request-in-flight",
-                retry_after_seconds=2,
-            )
-        answer: Mapping[str, Any] = json.loads(earlier["Response"])
-        return answer
+        return earlier
+
+
+def _in_flight() -> ConflictError:
+    return ConflictError(
+        "the first request with this key is still being carried out",
+        code="request-in-flight",
+        retry_after_seconds=2,
+    )

@@ -12,6 +12,7 @@ DarkroomError
 │   └── TooManyRequestsError      more often, or more at once, than is allowed
 ├── RejectedImageError            one file isn't an image we take; noted at the file, never an HTTP error
 ├── UnavailableError              AWS said "slow down" or didn't answer: the same call may work later
+│   └── ContendedError            another transaction holds the same row at this moment
 └── TrainingError                 a run ends `failed`, with a reason its owner understands
     └── LostClaimError            another attempt owns the session: this process may write nothing
 """
@@ -103,6 +104,10 @@ class RejectedImageError(DarkroomError):
 
 class UnavailableError(DarkroomError):
     default_code = "unavailable"
+
+
+class ContendedError(UnavailableError):
+    """Nothing was written; within a second the same call works."""
 
 
 class TrainingError(DarkroomError):

@@ -28,6 +28,8 @@ PROJECTS_BY_USER: Final = "UserID-index"
 #: Sessions that are not over, by the attribute Active, which a terminal session doesn't have.
 ACTIVE_SESSIONS: Final = "Active-index"
 ACTIVE: Final = "active"
+#: On a project and on a user, the sessions that count against their limits: a set of `slot`s.
+SLOTS: Final = "ActiveSessions"
 #: Deleted projects of which something is left, by the attribute Removing, which no other project has.
 REMOVING_PROJECTS: Final = "Removing-index"
 REMOVING: Final = "removing"
@@ -47,3 +49,14 @@ EXPORT_MARKER: Final = "export#"
 VERSION_MARKER: Final = "version#"
 #: Takes a version's name: the SHA-256 of the folded name follows.
 VERSION_NAME_MARKER: Final = "versionname#"
+
+
+def slot(project_id: str, session_id: str) -> str:
+    """How a session stands among those that count."""
+    return f"{project_id}/{session_id}"
+
+
+def slot_key(slot: str) -> dict[str, str]:
+    """The key of a slot's session."""
+    project_id, session_id = slot.split("/")
+    return {"ProjectID": project_id, "SessionID": session_id}

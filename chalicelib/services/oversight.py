@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from ..contract.errors import UnavailableError
 from ..contract.records import Failure, Session
 from ..contract.states import Status
+from .adoption import OVER, Adoption
 from .ports import Clock, JobGateway, JobSeen, Sessions, Telemetry
 from .times import parse, rfc3339
 
@@ -22,7 +23,6 @@ SILENT_AFTER = timedelta(minutes=10)
 STOP_GRACE = timedelta(minutes=10)
 
 _WAITING = ("RUNNABLE", "STARTING")
-_OVER = ("SUCCEEDED", "FAILED")
 
 
 class Oversight:
@@ -31,15 +31,19 @@ class Oversight:
         self._jobs = jobs
         self._telemetry = telemetry
         self._clock = clock
+        self._adoption = Adoption(sessions, jobs, telemetry)
 
     def job_changed(self, project_id: str, session_id: str, job: JobSeen) -> None:
         """Applies what an event says of a session's job."""
         session = self._sessions.get(project_id, session_id)
-        if session is None or session.is_over or session.batch_job_id not in (None, job.batch_job_id):
+        if session is None:
             return
-        if session.batch_job_id is None:
-            self._sessions.set_job(session, job.batch_job_id)
-        self._apply(session, job)
+        if session.is_over or session.batch_job_id not in (None, job.batch_job_id):
+            self._adoption.end_stray(session, job)
+        elif session.batch_job_id or self._sessions.set_job(session, job.batch_job_id):
+            self._apply(session, job)
+        else:  # it ended, or got another job, at this moment
+            self.job_changed(project_id, session_id, job)
 
     def sweep(self) -> int:
         """Looks after every session that isn't over; returns how many those are."""
@@ -63,13 +67,14 @@ class Oversight:
     def _look_after(self, session: Session, job: JobSeen | None) -> None:
         now = self._clock.now()
         if session.batch_job_id is None:
-            if _older(session.start_time, LOST_AFTER, now):
-                self._find_job(session)
+            # The answer of SubmitJob was lost, or whoever called it died.
+            if _older(session.start_time, LOST_AFTER, now) and not self._adoption.adopt(session):
+                self._fail_without_job(session)
         elif job is None:
             # A job of a moment ago may not be listed yet.
             if _older(session.start_time, LOST_AFTER, now):
                 self._fail(session, "job-gone", "AWS Batch no longer knows the job; start again")
-        elif job.status in _OVER:
+        elif job.status in OVER:
             self._apply(session, job)
         elif session.stop_requested_at and _older(session.stop_requested_at, STOP_GRACE, now):
             self._jobs.terminate(job.batch_job_id, "did not stop by itself")
@@ -81,16 +86,6 @@ class Oversight:
         else:
             self._apply(session, job)
 
-    def _find_job(self, session: Session) -> None:
-        """The answer of SubmitJob was lost: adopts the first job of the session's name, if any."""
-        found = self._jobs.find(session.session_id)
-        if not found:
-            self._fail(session, "not-submitted", "the job never reached AWS Batch; start again")
-            return
-        self._sessions.set_job(session, found[0].batch_job_id)
-        for extra in found[1:]:
-            self._jobs.terminate(extra.batch_job_id, "a second job of one session")
-
     def _apply(self, session: Session, job: JobSeen) -> None:
         if job.status in _WAITING:
             self._sessions.advance(session, Status.PROVISIONING)
@@ -101,11 +96,18 @@ class Oversight:
         elif job.status == "FAILED":
             self._end(session, Status.FAILED, failure_of(job))
 
+    def _fail_without_job(self, session: Session) -> None:
+        failure = Failure(code="not-submitted", message="the job never reached AWS Batch; start again")
+        self._end(session, Status.FAILED, failure, only_without_job=True)
+
     def _fail(self, session: Session, code: str, message: str) -> None:
         self._end(session, Status.FAILED, Failure(code=code, message=message))
 
-    def _end(self, session: Session, status: Status, failure: Failure | None) -> None:
-        if self._sessions.end(session, status, rfc3339(self._clock.now()), failure):
+    def _end(
+        self, session: Session, status: Status, failure: Failure | None, only_without_job: bool = False
+    ) -> None:
+        at = rfc3339(self._clock.now())
+        if self._sessions.end(session, status, at, failure, only_without_job=only_without_job):
             self._telemetry.count(f"Sessions{status.capitalize()}")
 
 

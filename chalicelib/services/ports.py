@@ -7,6 +7,7 @@ against the two.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any, Protocol
 
 from ..contract.records import (
@@ -175,10 +176,36 @@ class JobSeen:
     started_at: datetime | None = None  # of the present attempt
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many sessions that aren't over there may be at a time; 0 is no limit."""
+
+    per_project: int = 0
+    per_user: int = 0
+
+
+NO_LIMITS = Limits()
+
+
+class Refusal(Enum):
+    """Why a session may not begin."""
+
+    PROJECT_FULL = "project"
+    USER_FULL = "user"
+    GONE = "gone"  # the project was deleted a moment ago
+
+
 class Sessions(Protocol):
     """Every change states its condition and returns whether it held."""
 
-    def add(self, session: Session) -> None: ...
+    def add(self, session: Session, limits: Limits = NO_LIMITS) -> Refusal | None:
+        """Puts a session, once, where its project and its user have room for it.
+
+        However many are added at the same time, no limit is passed; those that are over don't count.
+
+        Raises:
+            ContendedError: too many of the same user are added at this moment.
+        """
 
     def get(self, project_id: str, session_id: str) -> Session | None: ...
 
@@ -204,8 +231,9 @@ class Sessions(Protocol):
         at: str,
         failure: Failure | None = None,
         only_from: Iterable[Status] | None = None,
+        only_without_job: bool = False,
     ) -> bool:
-        """To a terminal state: holds where that is a legal move, and from `only_from` if given."""
+        """To a terminal state: holds where that is a legal move, and under the other conditions given."""
 
 
 class Metrics(Protocol):
@@ -293,11 +321,32 @@ class ImageInspector(Protocol):
         """Raises `RejectedImageError` for anything that isn't an image Darkroom takes."""
 
 
-class IdempotencyKeys(Protocol):
-    def begin(self, key: str, request_hash: str, now: datetime) -> Mapping[str, Any] | None:
-        """Claims a key for a request.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A request with an idempotency key.
 
-        Returns None when the request is to be carried out, or the answer that it had before.
+    Attributes:
+        plan: what the first request with the key had decided before it did anything.
+        lock: names this claim of the key.
+        is_again: an earlier request had claimed the key, and has died, or failed, on its way.
+        answer: what an earlier request has answered.
+    """
+
+    plan: Mapping[str, Any]
+    lock: int
+    is_again: bool = False
+    answer: Mapping[str, Any] | None = None
+
+
+class IdempotencyKeys(Protocol):
+    def begin(self, key: str, request_hash: str, now: datetime, plan: Mapping[str, Any]) -> Begun:
+        """Claims a key for a request for a minute, or answers what an earlier one has.
+
+        Args:
+            key: the client's, made unique.
+            request_hash: of the request's body.
+            now: the time.
+            plan: what this request will do, kept with the key unless an earlier request's is there.
 
         Raises:
             UnprocessableError: the key was used for another request.
@@ -315,8 +364,11 @@ class IdempotencyKeys(Protocol):
             UnprocessableError: the key was used for another request.
         """
 
-    def abandon(self, key: str) -> None:
-        """The request failed: the key may be used again."""
+    def release(self, key: str, lock: int) -> None:
+        """It isn't known how far the request got: the same one may go on with its plan at once."""
+
+    def abandon(self, key: str, lock: int) -> None:
+        """The request failed, and left nothing: the key may be used again, for anything."""
 
 
 class Telemetry(Protocol):

@@ -56,10 +56,11 @@ class Runs:
         now = rfc3339(self._clock.now())
         self._sessions.request_stop(session, now)
         waiting = (Status.QUEUED, Status.PROVISIONING)
-        ended = self._sessions.end(session, Status.STOPPED, now, only_from=waiting)
+        self._sessions.end(session, Status.STOPPED, now, only_from=waiting)
         # The row that the request was admitted with may be older than the job.
         current = self._sessions.get(session.project_id, session.session_id) or session
-        if ended and current.batch_job_id:
+        # Also where this ended it before, and didn't live, or get an answer, to end the job as well.
+        if current.status == Status.STOPPED and current.batch_job_id and not current.attempt:
             self._jobs.terminate(current.batch_job_id, "stopped by its owner")
         if current.status in (Status.COMPLETED, Status.FAILED):
             raise ConflictError(f"the run has {current.status} already", code="run-is-over")

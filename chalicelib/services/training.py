@@ -1,8 +1,5 @@
-"""Configuring and starting a run."""
+"""Configuring a run, and whether it can be started."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from ..contract.config import (
@@ -13,48 +10,33 @@ from ..contract.config import (
     task_of,
 )
 from ..contract.datasets import DatasetVersion
-from ..contract.errors import FieldError, UnavailableError, UnprocessableError
+from ..contract.errors import FieldError, UnprocessableError
 from ..contract.naming import camel
-from ..contract.records import Configuration, Failure, Project, Session, TaskType
+from ..contract.records import Configuration, Project, Session, TaskType
 from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
 from ..contract.tables import ACTIVE
-from .ports import Clock, Configurations, IdempotencyKeys, Ids, JobGateway, Sessions, Telemetry
+from .ports import Clock, Configurations, Ids
 from .readiness import Reason, judge
+from .starting import Started, Starting
 from .times import rfc3339
 from .versions import Versions
-
-#: On top of the run's own limit: downloading before it, evaluating and exporting after it.
-JOB_MARGIN_SECONDS = 3600
-#: AWS said no, so there is no job; anything else that goes wrong leaves that open.
-SUBMIT_REFUSED = "submit-refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    session_id: str
-    status: Status
-    replayed: bool  # an earlier request with the same idempotency key had started it
 
 
 class Training:
     def __init__(
         self,
         configurations: Configurations,
-        sessions: Sessions,
         versions: Versions,
-        jobs: JobGateway,
-        idempotency: IdempotencyKeys,
-        telemetry: Telemetry,
+        starting: Starting,
+        max_nodes: int,
         clock: Clock,
         ids: Ids,
     ) -> None:
         self._configurations = configurations
-        self._sessions = sessions
         self._versions = versions
-        self._jobs = jobs
-        self._idempotency = idempotency
-        self._telemetry = telemetry
+        self._starting = starting
+        self._max_nodes = max_nodes
         self._clock = clock
         self._ids = ids
 
@@ -101,31 +83,25 @@ class Training:
             UnprocessableError: the data can't be trained on (see `readiness`; with the counts), or
                 the key was used for another request.
             ConflictError: a request with this key is still being carried out.
+            TooManyRequestsError: as many runs as are allowed aren't over.
             UnavailableError: AWS Batch refused the job; the session is `failed`.
         """
+
+        def draft(session_id: str) -> Session:
+            return self._draft(project, version_id, session_id)
+
         if key is None:
-            return self._start(project, version_id)
-        scoped = f"start#{project.project_id}#{key}"
-        return self._once(scoped, request_hash, lambda: self._start(project, version_id))
+            return self._starting.start(draft)
+        return self._starting.once(project.project_id, key, request_hash, draft)
 
-    def _once(self, key: str, request_hash: str, start: Callable[[], Started]) -> Started:
-        earlier = self._idempotency.begin(key, request_hash, self._clock.now())
-        if earlier is not None:
-            return Started(earlier["sessionId"], Status(earlier["status"]), replayed=True)
-        with ExitStack() as failing:
-            failing.callback(self._idempotency.abandon, key)
-            started = start()
-            failing.pop_all()
-        self._idempotency.finish(key, {"sessionId": started.session_id, "status": started.status})
-        return started
-
-    def _start(self, project: Project, version_id: str | None) -> Started:
+    def _draft(self, project: Project, version_id: str | None, session_id: str) -> Session:
+        """A session of the project's data and configuration, not yet stored."""
         version = self._version(project, version_id)
         configuration = self.configuration(project)
         self._check_nodes(configuration)
-        session = Session(
+        return Session(
             project_id=project.project_id,
-            session_id=self._ids.new(),
+            session_id=session_id,
             user_id=project.user_id,
             config_id=configuration.config_id,
             config=configuration.to_json(),
@@ -136,10 +112,6 @@ class Training:
             dataset_hash=version.dataset_hash,
             active=ACTIVE,
         )
-        self._sessions.add(session)
-        self._submit(session)
-        self._telemetry.count("SessionsStarted")
-        return Started(session.session_id, session.status, replayed=False)
 
     def _version(self, project: Project, version_id: str | None) -> DatasetVersion:
         """The version that was asked for, or else one of the present data, which may be new."""
@@ -150,29 +122,14 @@ class Training:
         return self._versions.keep(draft)
 
     def _check_nodes(self, configuration: Configuration) -> None:
-        if configuration.other_parameters.get("nodes", 1) <= self._jobs.max_nodes:
+        if configuration.other_parameters.get("nodes", 1) <= self._max_nodes:
             return
-        message = f"is at most {self._jobs.max_nodes} in this installation (MaxNodes in infra/template.yaml)"
+        message = f"is at most {self._max_nodes} in this installation (MaxNodes in infra/template.yaml)"
         raise UnprocessableError(
             "the training asks for more machines than it can get",
             code="too-many-nodes",
             errors=[FieldError("/nodes", message)],
         )
-
-    def _submit(self, session: Session) -> None:
-        seconds = session.config["maxRuntimeMinutes"] * 60 + JOB_MARGIN_SECONDS
-        try:
-            batch_job_id = self._jobs.submit(session, seconds)
-        except UnavailableError as error:
-            if error.code != SUBMIT_REFUSED:
-                # The job may well exist: the sweep looks for it by its name.
-                self._telemetry.warn("the answer of SubmitJob was lost", sessionId=session.session_id)
-                return
-            failure = Failure(code=error.code, message=error.detail)
-            self._sessions.end(session, Status.FAILED, rfc3339(self._clock.now()), failure)
-            raise
-        if not self._sessions.set_job(session, batch_job_id):
-            self._jobs.terminate(batch_job_id, "its session ended before it began")
 
 
 def _fitting(config: TrainingConfig, task_type: TaskType) -> TrainingConfig:

@@ -10,8 +10,8 @@ from ..contract.datasets import Transfer, TransferKind, TransferStatus
 from ..contract.errors import UnavailableError
 from ..contract.records import Failure
 from .ports import Clock, JobSeen, Telemetry
+from .starting import SUBMIT_REFUSED
 from .times import parse, rfc3339
-from .training import SUBMIT_REFUSED
 from .transfer_ports import TransferJobs, Transfers
 
 #: The worker reports every few seconds.

@@ -18,44 +18,70 @@ def _code(error_type: type, call) -> str:
     return raised.value.code
 
 
+def _begin(ports, key: str, request_hash: str = "hash", at: datetime = NOW, plan: str = "first"):
+    return ports.idempotency.begin(key, request_hash, at, {"sessionId": plan})
+
+
 def test_a_key_answers_the_same_again(ports):
     """The first request is carried out, and its repeats get its answer."""
     key = new_id()
-    assert ports.idempotency.begin(key, "hash", NOW) is None
+    begun = _begin(ports, key)
+    assert (begun.plan, begun.is_again, begun.answer) == ({"sessionId": "first"}, False, None)
     ports.idempotency.finish(key, ANSWER)
-    assert ports.idempotency.begin(key, "hash", NOW) == ANSWER
-    assert ports.idempotency.begin(key, "hash", NOW + timedelta(hours=23)) == ANSWER
+    assert _begin(ports, key, plan="second").answer == ANSWER
+    assert _begin(ports, key, at=NOW + timedelta(hours=23)).answer == ANSWER
 
 
 def test_a_key_is_for_one_request(ports):
     """Another request with the key is refused, during the first and after it."""
     key = new_id()
-    begin = ports.idempotency.begin
-    assert begin(key, "hash", NOW) is None
-    assert _code(UnprocessableError, lambda: begin(key, "other", NOW)) == "idempotency-key-reused"
+    _begin(ports, key)
+    assert _code(UnprocessableError, lambda: _begin(ports, key, "other")) == "idempotency-key-reused"
     ports.idempotency.finish(key, ANSWER)
-    assert _code(UnprocessableError, lambda: begin(key, "other", NOW)) == "idempotency-key-reused"
+    assert _code(UnprocessableError, lambda: _begin(ports, key, "other")) == "idempotency-key-reused"
 
 
-def test_a_request_in_flight_holds_its_key_for_two_minutes(ports):
-    """A repeat is refused while the first runs, and takes over when that one must have died."""
-    key = new_id()
-    begin = ports.idempotency.begin
-    assert begin(key, "hash", NOW) is None
-    assert _code(ConflictError, lambda: begin(key, "hash", NOW + timedelta(minutes=2))) == "request-in-flight"
-    late = NOW + timedelta(minutes=2, seconds=1)
-    assert _code(UnprocessableError, lambda: begin(key, "other", late)) == "idempotency-key-reused"
-    assert begin(key, "hash", late) is None
+def test_a_request_in_flight_holds_its_key_for_a_minute(ports):
+    """A repeat is refused while the first runs, and goes on with its plan when that one must have died."""
+    key, minute, late = new_id(), NOW + timedelta(minutes=1), NOW + timedelta(minutes=1, seconds=1)
+    first = _begin(ports, key)
+    assert _code(ConflictError, lambda: _begin(ports, key, at=minute, plan="x")) == "request-in-flight"
+    assert _code(UnprocessableError, lambda: _begin(ports, key, "other", late)) == "idempotency-key-reused"
+    second = _begin(ports, key, at=late, plan="second")
+    assert (second.plan, second.is_again) == ({"sessionId": "first"}, True)
+    assert second.lock != first.lock
+    assert _code(ConflictError, lambda: _begin(ports, key, at=late, plan="x")) == "request-in-flight"
 
 
 def test_a_key_is_free_after_a_failure_and_after_a_day(ports):
     """A key that was abandoned, or is over 24 hours old, may be used for anything."""
     key = new_id()
-    assert ports.idempotency.begin(key, "hash", NOW) is None
-    ports.idempotency.abandon(key)
-    assert ports.idempotency.begin(key, "other", NOW) is None
+    ports.idempotency.abandon(key, _begin(ports, key).lock)
+    assert _begin(ports, key, "other", plan="second").plan == {"sessionId": "second"}
     ports.idempotency.finish(key, ANSWER)
-    assert ports.idempotency.begin(key, "hash", NOW + timedelta(hours=24, seconds=1)) is None
+    late = _begin(ports, key, at=NOW + timedelta(hours=24, seconds=1), plan="third")
+    assert (late.plan, late.is_again, late.answer) == ({"sessionId": "third"}, False, None)
+
+
+def test_a_released_key_goes_on_with_its_plan_at_once(ports):
+    """After a failure of unknown effect the same request, and no other, goes on with what was planned."""
+    key = new_id()
+    ports.idempotency.release(key, _begin(ports, key).lock)
+    assert _code(UnprocessableError, lambda: _begin(ports, key, "other")) == "idempotency-key-reused"
+    again = _begin(ports, key, plan="second")
+    assert (again.plan, again.is_again) == ({"sessionId": "first"}, True)
+
+
+@pytest.mark.parametrize("way", ["release", "abandon"])
+def test_who_lost_a_key_leaves_it_alone(ports, way):
+    """A request whose key was taken over, or that has answered, neither frees nor forgets it."""
+    key, late = new_id(), NOW + timedelta(minutes=2)
+    first, second = _begin(ports, key), _begin(ports, key, at=late, plan="second")
+    getattr(ports.idempotency, way)(key, first.lock)
+    assert _code(ConflictError, lambda: _begin(ports, key, at=late, plan="x")) == "request-in-flight"
+    ports.idempotency.finish(key, ANSWER)
+    getattr(ports.idempotency, way)(key, second.lock)
+    assert _begin(ports, key, at=late).answer == ANSWER
 
 
 def test_what_is_fixed_first_is_answered_ever_after(ports):
@@ -71,7 +97,7 @@ def test_finishing_an_unknown_key_makes_nothing(ports):
     """An answer without its claim is dropped: the key is still free."""
     key = new_id()
     ports.idempotency.finish(key, ANSWER)
-    assert ports.idempotency.begin(key, "hash", NOW) is None
+    assert _begin(ports, key).answer is None
 
 
 def test_objects_are_put_read_and_deleted(ports, project_id):
@@ -156,7 +182,7 @@ def test_a_terminated_job_has_failed_for_the_first_reason(ports):
 
 def _claim(ports, key: str) -> bool:
     try:
-        return ports.idempotency.begin(key, "hash", NOW) is None
+        return _begin(ports, key, plan=new_id()).answer is None
     except ConflictError:
         return False
 

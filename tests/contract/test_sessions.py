@@ -82,6 +82,16 @@ def test_an_end_can_be_limited_to_some_states(ports, origin):
     assert _stored(ports, session).is_over == held
 
 
+def test_an_end_can_be_limited_to_sessions_without_a_job(ports):
+    """An end for want of a job doesn't hold for a session that has got one."""
+    with_job, without = _added(ports, batch_job_id="j"), _added(ports)
+    ended = [
+        ports.sessions.end(each, Status.FAILED, LATER, only_without_job=True) for each in (with_job, without)
+    ]
+    assert ended == [False, True]
+    assert _stored(ports, with_job) == with_job
+
+
 def test_a_session_has_one_job(ports):
     """The job can be set again to itself, but not to another."""
     session = _added(ports)

@@ -190,6 +190,7 @@ class Flows:
         self._set("Images", project, f"export#{transfer}", BatchJobID=None)
         with self._function("job_state"):
             _notify(project, gone, {"SESSION_ID": gone})
+            _notify(project, gone, {"SESSION_ID": gone}, "RUNNABLE")  # a second job, whose session is over
             _notify(project, transfer, {"TRANSFER_ID": transfer, "TRANSFER_KIND": "export"})
         self._set("TrainingSessions", project, lost, JobID=None)
         self._set("TrainingSessions", project, silent, Status="running", StopRequestedAt=LONG_AGO)
@@ -248,14 +249,14 @@ def _id(project: str) -> str:
     return project.rsplit("/", 1)[1]
 
 
-def _notify(project: str, name: str, variables: dict[str, str]) -> None:
-    """A job's failure, as Batch's event brings it through the queue."""
+def _notify(project: str, name: str, variables: dict[str, str], status: str = "FAILED") -> None:
+    """A job's failure, or another state, as Batch's event brings it through the queue."""
     environment = [{"name": key, "value": value} for key, value in variables.items()]
     environment.append({"name": "PROJECT_ID", "value": _id(project)})
     detail = {
         "jobId": "a-job",
         "jobName": name,
-        "status": "FAILED",
+        "status": status,
         "container": {"environment": environment},
     }
     body = json.dumps({"detail": detail})

@@ -17,7 +17,7 @@ from chalicelib.adapters.dynamodb import Tables
 from chalicelib.adapters.s3 import S3ObjectStore
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.attributes import marshal
-from chalicelib.contract.errors import UnavailableError, UnprocessableError
+from chalicelib.contract.errors import ContendedError, UnavailableError, UnprocessableError
 from chalicelib.contract.tables import LABELS, PROJECTS, USERS
 from chalicelib.services.uploads import AnnouncedFile
 from tests.fakes import fake_ports
@@ -132,12 +132,22 @@ def test_a_busy_table_is_asked_again(aws, tables):
     assert calls.total() == 2
 
 
-def test_a_row_in_a_transaction_is_unavailable(aws, tables):
-    """What the SDK doesn't retry says when to try again."""
-    _answer_first(aws.dynamodb, "dynamodb.PutItem", [_busy("TransactionConflictException")])
-    with pytest.raises(UnavailableError) as refused:
-        tables.put(USERS, marshal({"UserID": "busy"}))
-    assert refused.value.retry_after_seconds == 5
+@pytest.mark.parametrize("conflicts", [1, 5, 6])
+def test_a_row_in_a_transaction_is_waited_for(aws, tables, conflicts, monkeypatch):
+    """What the SDK doesn't retry is tried six times, a moment later each; then it says when to try again."""
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    calls = _answer_first(
+        aws.dynamodb, "dynamodb.PutItem", [_busy("TransactionConflictException")] * conflicts
+    )
+    if conflicts < 6:
+        assert tables.put(USERS, marshal({"UserID": "busy"}))
+    else:
+        with pytest.raises(ContendedError) as refused:
+            tables.put(USERS, marshal({"UserID": "busy"}))
+        assert refused.value.retry_after_seconds == 1
+    assert calls.total() == len(pauses) == min(conflicts + 1, 6)
+    assert sum(pauses) < 2.5
 
 
 @pytest.mark.parametrize(
@@ -212,13 +222,15 @@ def _batch_error(status: int, code: str) -> AWSResponse:
         (400, "ClientException", True),
         (403, "AccessDeniedException", True),
         (500, "ServerException", False),
-        (429, "TooManyRequestsException", False),
+        (429, "TooManyRequestsException", True),
     ],
 )
 def test_a_job_is_refused_only_where_aws_said_no(aws, stack, status, code, refused):
     """A no of AWS is `submit-refused`; a failure on its side leaves open whether there is a job."""
     calls = _answer_first(aws.batch, "batch.SubmitJob", [_batch_error(status, code)] * 5)
-    assert (_submit(aws, stack).code == "submit-refused") == refused
+    error = _submit(aws, stack)
+    assert (error.code == "submit-refused") == refused
+    assert error.retry_after_seconds == (60 if status in (400, 403) else 5)
     assert calls.total() == 1
 
 

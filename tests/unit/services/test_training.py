@@ -266,7 +266,7 @@ def test_a_key_is_free_again_after_a_failure(world):
 def test_a_key_in_flight_is_refused(world):
     """While the first request with a key is carried out, a second one is told so."""
     key = f"start#{world.project.project_id}#key"
-    world.ports.idempotency.begin(key, "h", world.ports.clock.now())
+    world.ports.idempotency.begin(key, "h", world.ports.clock.now(), {"sessionId": new_id()})
     with pytest.raises(ConflictError):
         world.start("key")
     assert world.sessions == []

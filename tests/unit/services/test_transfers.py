@@ -9,8 +9,8 @@ from chalicelib.contract.datasets import FORMATS, TransferStatus
 from chalicelib.contract.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from chalicelib.contract.objects import transfer_key
 from chalicelib.services.ports import JobSeen
+from chalicelib.services.starting import SUBMIT_REFUSED
 from chalicelib.services.times import rfc3339
-from chalicelib.services.training import SUBMIT_REFUSED
 from chalicelib.services.transfer_jobs import failure_of
 from chalicelib.services.transfers import MAX_ARCHIVE_BYTES, part_sizes
 from data_job.formats import NEEDS_IMAGES, SUPPORTED
