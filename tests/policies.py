@@ -144,7 +144,7 @@ class Recorder:
 
 
 def _of_dynamodb(operation: str, params: Mapping[str, Any]) -> Iterator[Right]:
-    if operation in ("TransactWriteItems", "TransactGetItems"):
+    if operation == "TransactWriteItems":
         for action in params["TransactItems"]:
             [(kind, write)] = action.items()
             yield Right(f"dynamodb:{kind}Item", _table(write["TableName"]))

@@ -105,4 +105,6 @@ class _Wrapped:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
+        if not callable(method):
+            return method
         return lambda *args, **kwargs: self._crashes.run(lambda: method(*args, **kwargs))

@@ -42,21 +42,16 @@ class Tables:
         item: Item | None = answer.get("Item")
         return item
 
-    def get_many(self, keys: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, Item]]:
-        """Items of several tables, (table, item), in one round trip for each hundred keys."""
-        return [found for chunk in _chunks(keys, READS_A_BATCH) for found in self._get_chunk(chunk)]
+    def get_many(
+        self, keys: Sequence[tuple[str, Mapping[str, Any]]], select: Sequence[str] = ()
+    ) -> list[tuple[str, Item]]:
+        """Items of several tables, (table, item), in one round trip for each hundred keys.
 
-    def get_together(
-        self, keys: Sequence[tuple[str, Mapping[str, Any]]], select: Sequence[str]
-    ) -> list[Item | None]:
-        """Some attributes of items as no transaction is half through with them; None for what isn't there.
-
-        Raises:
-            ContendedError: a transaction is at work on one of them.
+        Args:
+            keys: tables by their names in the contract, and keys.
+            select: the attributes to return; all of them without it.
         """
-        return [
-            found for chunk in _chunks(keys, READS_A_BATCH) for found in self._get_consistent(chunk, select)
-        ]
+        return [found for chunk in _chunks(keys, READS_A_BATCH) for found in self._get_chunk(chunk, select)]
 
     def query(
         self,
@@ -205,12 +200,16 @@ class Tables:
                 return
             request = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def _get_chunk(self, keys: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, Item]]:
+    def _get_chunk(
+        self, keys: Sequence[tuple[str, Mapping[str, Any]]], select: Sequence[str]
+    ) -> Iterator[tuple[str, Item]]:
+        how: dict[str, Any] = {"ConsistentRead": True}
+        if select:
+            how["ProjectionExpression"] = ", ".join(f"#{each}" for each in select)
+            how["ExpressionAttributeNames"] = _names(how["ProjectionExpression"])
         wanted: dict[str, Any] = {}
         for table, key in keys:
-            wanted.setdefault(self.name(table), {"Keys": [], "ConsistentRead": True})["Keys"].append(
-                marshal(key)
-            )
+            wanted.setdefault(self.name(table), {"Keys": [], **how})["Keys"].append(marshal(key))
         for _ in _backoff():
             answer = self._call("batch_get_item", RequestItems=wanted)
             for name, items in answer["Responses"].items():
@@ -218,22 +217,6 @@ class Tables:
             wanted = answer.get("UnprocessedKeys", {})
             if not wanted:
                 return
-
-    def _get_consistent(
-        self, keys: Sequence[tuple[str, Mapping[str, Any]]], select: Sequence[str]
-    ) -> Iterator[Item | None]:
-        names = {f"#{each}": each for each in select}
-        chosen = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-        gets = [
-            {"Get": {"TableName": self.name(table), "Key": marshal(key), **chosen}} for table, key in keys
-        ]
-        try:
-            answer = self._call("transact_get_items", TransactItems=gets)
-        except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
-                raise
-            raise contended() from error
-        yield from (each.get("Item") for each in answer["Responses"])
 
     def _write_many(self, table: str, requests: Sequence[Any]) -> None:
         chunks = _chunks(requests, WRITES_A_BATCH)

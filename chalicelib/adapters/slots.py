@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..contract.attributes import Item, to_item
+from ..contract.attributes import to_item
 from ..contract.records import Session
 from ..contract.states import TERMINAL
 from ..contract.tables import PROJECTS, SESSIONS, SLOTS, USERS, slot, slot_key
@@ -79,11 +79,20 @@ class SessionSlots:
         return None
 
     def _over(self, slots: Iterable[str]) -> Iterator[str]:
-        """Those whose sessions are over, or are gone with their projects."""
-        held = sorted(slots)
-        keys = [(SESSIONS, slot_key(each)) for each in held]
-        rows = until_free(lambda: self._tables.get_together(keys, ["Status"]))
-        return (each for each, row in zip(held, rows, strict=True) if _is_over(row))
+        """Those whose sessions are over, or are gone with their projects.
+
+        That a session isn't there says nothing else: the transaction that puts it may be half through.
+        """
+        keys = {each: slot_key(each) for each in slots}
+        projects = {key["ProjectID"]: (PROJECTS, {"ProjectID": key["ProjectID"]}) for key in keys.values()}
+        wanted = [*projects.values(), *((SESSIONS, key) for key in keys.values())]
+        rows = self._tables.get_many(wanted, ["ProjectID", "SessionID", "Status", "DeletedAt"])
+        kept = {row["ProjectID"]["S"] for table, row in rows if table == PROJECTS and "DeletedAt" not in row}
+        status = {row["SessionID"]["S"]: row["Status"]["S"] for table, row in rows if table == SESSIONS}
+        for each, key in keys.items():
+            is_gone = key["SessionID"] not in status and key["ProjectID"] not in kept
+            if is_gone or status.get(key["SessionID"]) in TERMINAL:
+                yield each
 
 
 def _holders(session: Session, limits: Limits) -> Iterator[_Holder]:
@@ -94,7 +103,3 @@ def _holders(session: Session, limits: Limits) -> Iterator[_Holder]:
     if limits.per_user:
         there, key = "attribute_exists(#UserID)", {"UserID": session.user_id}
         yield _Holder(USERS, key, limits.per_user, Refusal.USER_FULL, there)
-
-
-def _is_over(row: Item | None) -> bool:
-    return row is None or row["Status"]["S"] in TERMINAL

@@ -72,10 +72,11 @@ def test_a_session_that_is_over_makes_room(ports, project, end):
 
 
 def test_sessions_that_are_gone_make_room(ports, user):
-    """What a removed project held of its owner's limit is free again."""
+    """What a deleted project held of its owner's limit is free when it is removed, and not before."""
     gone, project = _project(ports, user), _project(ports, user)
     held = [_add(ports, gone)[0].session_id for _ in range(2)]
     _add(ports, project)
+    ports.projects.delete(gone.project_id, NOW)
     assert _add(ports, project)[1] is Refusal.USER_FULL
     ports.rows.delete("TrainingSessions", gone.project_id, held)
     assert _add(ports, project)[1] is None
