@@ -70,6 +70,16 @@ def test_stopping_again_changes_nothing(ports):
         assert assemble(ports).runs.stop(session) == first
 
 
+def test_stopping_again_ends_the_job_that_the_first_stop_left(ports):
+    """A stop that died between the session's end and its job's is made good by the next one."""
+    session = _added(ports, Status.QUEUED)
+    job_id = ports.jobs.submit(session, 1)
+    ports.sessions.set_job(session, job_id)
+    ports.sessions.end(session, Status.STOPPED, "2026-01-31T08:15:00.000Z")
+    assert assemble(ports).runs.stop(session).status == "stopped"
+    assert ports.jobs.seen[job_id].status == "FAILED"
+
+
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED])
 def test_a_run_that_is_over_cannot_be_stopped(ports, status):
     """A completed or failed run stays as it is, and the caller is told."""

@@ -9,11 +9,13 @@ from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.errors import (
     ConflictError,
     NotFoundError,
+    TooManyRequestsError,
     UnavailableError,
     UnprocessableError,
 )
 from chalicelib.contract.objects import version_key
 from chalicelib.contract.states import Status
+from chalicelib.services.ports import Limits
 from tests.fakes import FakeJobs, fake_ports
 from tests.support import make_image, make_label, new_id
 
@@ -282,6 +284,76 @@ def test_a_refused_job_fails_the_session(world):
     assert session.failure_reason == {"code": "submit-refused", "message": "the queue is disabled"}
     world.ports.jobs.error = None
     assert not world.start("key").replayed
+
+
+@pytest.mark.parametrize(
+    ("limits", "whose"), [(Limits(per_project=2), "this project"), (Limits(per_user=2), "you")]
+)
+def test_one_run_too_many_is_refused(limits, whose):
+    """At the limit a start says whose it is and when to come again, leaves nothing, and its key is free."""
+    world = World(limits=limits)
+    first, _ = world.start(), world.start()
+    with pytest.raises(TooManyRequestsError) as refused:
+        world.start("key")
+    assert (refused.value.code, refused.value.retry_after_seconds) == ("too-many-sessions", 60)
+    assert whose in refused.value.detail
+    assert len(world.sessions) == len(world.ports.jobs.submitted) == 2
+    assert world.ports.telemetry.counts["StartsOverLimit"] == 1
+    world.services.runs.stop(world.ports.sessions.get(world.project.project_id, first.session_id))
+    assert not world.start("key").replayed
+
+
+def test_a_start_that_comes_after_the_deletion_is_refused():
+    """A project that was deleted since its request was admitted gets no run any more."""
+    world = World(limits=Limits(per_project=2))
+    world.services.projects.delete(world.project)
+    with pytest.raises(NotFoundError):
+        world.start()
+    assert world.sessions == []
+
+
+def test_a_job_that_could_not_be_noted_is_left_to_its_events(world):
+    """Where DynamoDB fails after SubmitJob the start is answered: asked again, it could see no job yet."""
+
+    class Failing(type(world.ports.sessions)):
+        def set_job(self, session, batch_job_id):
+            raise LOST
+
+    world.ports.sessions.__class__ = Failing
+    assert world.start("key").status == "queued"
+    assert len(world.ports.jobs.submitted) == 1
+    assert world.start("key").replayed
+
+
+def test_after_a_failure_of_unknown_effect_the_same_session_goes_on(world):
+    """A put whose answer was lost may have put the session: the key's repetition takes it for its own."""
+
+    class Failing(type(world.ports.sessions)):
+        def add(self, session, limits):
+            super().add(session, limits)
+            raise LOST
+
+    own, world.ports.sessions.__class__ = type(world.ports.sessions), Failing
+    with pytest.raises(UnavailableError):
+        world.start("key")
+    world.ports.sessions.__class__ = own
+    again = world.start("key")
+    assert (again.replayed, [each.session_id for each in world.sessions]) == (True, [again.session_id])
+    assert len(world.ports.jobs.submitted) == 1
+
+
+def test_an_answer_that_could_not_be_kept_is_given(world):
+    """A run that has started is no error; its key's repetition finds it, in a minute."""
+
+    class Failing(type(world.ports.idempotency)):
+        def finish(self, key, answer):
+            raise LOST
+
+    world.ports.idempotency.__class__ = Failing
+    first = world.start("key")
+    world.ports.clock.advance(seconds=61)
+    assert world.start("key").session_id == first.session_id
+    assert len(world.ports.jobs.submitted) == 1
 
 
 @pytest.mark.parametrize("job_was_made", [True, False])
