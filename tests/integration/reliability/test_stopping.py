@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -126,21 +126,19 @@ class _World:
         self.services.oversight.sweep()
 
     def hear(self) -> None:
-        """An event of the job's death, and one of its birth that is late."""
-        job_id = self.session.batch_job_id or "job-0000"
-        for status in ("FAILED", "RUNNABLE"):
+        """The job's death, if there is a job yet, and an event of its birth that is late."""
+        self.batch("FAILED")
+        for job_id, status in product(tuple(self.ports.jobs.seen), ("FAILED", "RUNNABLE")):
             job = JobSeen(job_id, status)
             self.services.oversight.job_changed("P", self.session.session_id, job)
 
     def settle(self) -> None:
-        """Minutes later: what waits or runs without a container is swept, and its jobs' events are heard."""
+        """Minutes later; no more events come."""
         if self.row.attempt:
             self.batch("SUCCEEDED")  # its container has found out that it is over
         for _ in range(2):
             self.ports.clock.advance(minutes=11)
             self.sweep()
-        for each in tuple(self.ports.jobs.seen.values()):
-            self.services.oversight.job_changed("P", self.session.session_id, each)
 
     @property
     def row(self) -> Session:
@@ -165,6 +163,7 @@ def _check(world: _World) -> None:
     final = world.row
     first, second = world.stop(), world.stop()
     assert first == second
+    world.hear()
     assert world.row == final
     assert isinstance(first, Session) == (final.status == Status.STOPPED)
 
