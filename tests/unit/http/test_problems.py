@@ -27,6 +27,7 @@ STATUS = {
     "TooManyRequestsError": 429,
     "RequestError": 400,
     "UnavailableError": 503,
+    "ContendedError": 503,
     "RejectedImageError": 500,
     "TrainingError": 500,
     "LostClaimError": 500,
