@@ -51,6 +51,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self.moment
 
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds=seconds)
+
     def advance(self, **by: float) -> None:
         """By the arguments of `timedelta`."""
         self.moment += timedelta(**by)

@@ -1,5 +1,6 @@
 """The time, and ids made of it; the standard library alone, for the worker uses them too."""
 
+import time
 from datetime import UTC, datetime
 
 from ..contract.ids import ulid
@@ -9,6 +10,9 @@ from ..services.ports import Clock
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
 
 class UlidIds:

@@ -218,6 +218,8 @@ class Session:
     active: str | None = None
     #: What a later attempt goes on from: key, sha256, epoch, step; `previous` is the one before.
     checkpoint: Mapping[str, Any] | None = None
+    #: Of the request that started it: it stands in every line of the log that is about this run.
+    request_id: str | None = None
 
     @property
     def is_over(self) -> bool:

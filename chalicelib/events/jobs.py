@@ -33,4 +33,5 @@ def _apply(message: Message) -> None:
     if kind := environment.get("TRANSFER_KIND"):
         services().transfer_runner.job_changed(project_id, kind, detail["jobName"], job)
     else:
-        services().oversight.job_changed(project_id, detail["jobName"], job)
+        generation = int(environment.get("GENERATION", 1))
+        services().oversight.job_changed(project_id, detail["jobName"], generation, job)

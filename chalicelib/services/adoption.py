@@ -27,6 +27,7 @@ class Adoption:
         chosen = (live or found)[0].batch_job_id
         if self._sessions.set_job(session, chosen):
             session = replace(session, batch_job_id=chosen)
+            self._telemetry.count("JobsAdopted")
         else:  # it ended, or got its job, at this moment
             session = self._sessions.get(session.project_id, session.session_id) or session
         for each in live:

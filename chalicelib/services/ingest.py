@@ -123,7 +123,8 @@ class Ingest:
         if file and not file.is_settled:
             # First: an object that brings the process down must not meet the next sweep again.
             self.give_up(lost.key)
-        self.take(lost.key, lost.size_bytes)
+        if self.take(lost.key, lost.size_bytes):
+            self._telemetry.count("UploadsRecovered")
 
     def _find(self, incoming: IncomingKey) -> _File | None:
         """The file to which a key was given; None where nobody was given it, or its project is gone."""

@@ -26,6 +26,8 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The time, in UTC."""
 
+    def sleep(self, seconds: float) -> None: ...
+
 
 class Ids(Protocol):
     def new(self) -> str:

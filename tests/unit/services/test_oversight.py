@@ -1,5 +1,6 @@
 """Jobs that die, wait or fall silent."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -35,9 +36,9 @@ class World:
         self.ports.jobs.seen[JOB] = JobSeen(JOB, status, reason, exit_code)
         return self.ports.jobs.seen[JOB]
 
-    def event(self, status: str, job_id: str = JOB, **detail) -> None:
+    def event(self, status: str, job_id: str = JOB, generation: int = 1, **detail) -> None:
         job = JobSeen(job_id, status, **detail)
-        assemble(self.ports).oversight.job_changed("P", self.first.session_id, job)
+        assemble(self.ports).oversight.job_changed("P", self.first.session_id, generation, job)
 
     def sweep(self, **later: float) -> int:
         self.ports.clock.advance(**later)
@@ -103,10 +104,31 @@ def test_an_event_tells_a_lost_job():
     assert world.session.status == "provisioning"
 
 
+def test_an_event_of_an_earlier_submission_is_nothing():
+    """The job of an earlier generation neither ends the session nor becomes its job."""
+    world = World(job=None, generation=2)
+    world.event("FAILED", "earlier", generation=1)
+    assert world.session == world.first
+
+
+def test_a_job_that_came_second_says_nothing():
+    """Where the session gets its job at the same moment, an event of the other one changes nothing."""
+    world = World(job=None)
+    set_job = world.ports.sessions.set_job
+
+    def too_late(session, batch_job_id) -> bool:
+        set_job(session, "first")
+        return set_job(session, batch_job_id)
+
+    world.ports.sessions.set_job = too_late
+    world.event("FAILED", "second")
+    assert (world.session.batch_job_id, world.session.status) == ("first", "queued")
+
+
 def test_an_event_of_no_session_is_nothing():
     """Another queue user's job, or a deleted session, is passed over."""
     world = World()
-    assemble(world.ports).oversight.job_changed("P", "unknown", JobSeen(JOB, "FAILED"))
+    assemble(world.ports).oversight.job_changed("P", "unknown", 1, JobSeen(JOB, "FAILED"))
     assert world.session == world.first
 
 
@@ -159,7 +181,7 @@ def test_a_session_without_a_job_has_two_minutes():
     world.sweep(minutes=2)
     assert world.session == world.first
     world.sweep(seconds=1)
-    assert world.reason == "not-submitted"
+    assert (world.reason, world.ports.telemetry.counts["JobsNotSubmitted"]) == ("not-submitted", 1)
 
 
 def test_a_lost_job_is_adopted_and_its_double_ended():
@@ -169,6 +191,7 @@ def test_a_lost_job_is_adopted_and_its_double_ended():
     world.sweep(minutes=3)
     assert (world.session.batch_job_id, world.session.status) == (first, "queued")
     assert [world.ports.jobs.seen[each].status for each in (first, second)] == ["RUNNABLE", "FAILED"]
+    assert world.ports.telemetry.counts == {"QueuedSessions": 1, "JobsAdopted": 1, "DuplicateJobsEnded": 1}
 
 
 def test_a_live_job_is_adopted_before_a_dead_one():
@@ -250,7 +273,7 @@ def test_a_forgotten_job_fails_its_session():
     world.sweep(minutes=2)
     assert world.session.status == "queued"  # a job of a moment ago may not be listed yet
     world.sweep(seconds=1)
-    assert world.reason == "job-gone"
+    assert (world.reason, world.ports.telemetry.counts["JobsGone"]) == ("job-gone", 1)
 
 
 @pytest.mark.parametrize(("state", "code"), [("FAILED", "job-died"), ("SUCCEEDED", "ended-without-result")])
@@ -259,6 +282,7 @@ def test_an_end_whose_event_was_lost_is_found(state, code):
     world = World(Status.RUNNING, state)
     world.sweep()
     assert world.reason == code
+    assert world.ports.telemetry.counts["EndsFound"] == 1
 
 
 def test_the_sweep_moves_a_waiting_session_on():
@@ -269,24 +293,25 @@ def test_the_sweep_moves_a_waiting_session_on():
 
 
 def test_a_run_that_does_not_stop_is_ended():
-    """Ten minutes after the wish to stop, the session is stopped and the job ended."""
-    world = World(Status.RUNNING, "RUNNING", stop_requested_at="2026-01-31T08:15:00.000Z")
-    world.ports.sessions.rows["P", world.first.session_id] = world.first
+    """Ten minutes after the wish to stop, a run that still reports is stopped and the job ended."""
+    late = "2026-01-31T08:25:00.000Z"
+    world = World(Status.RUNNING, "RUNNING", stop_requested_at="2026-01-31T08:15:00.000Z", heartbeat_at=late)
     world.sweep(minutes=10)
     assert world.session.status == "running"
     world.sweep(seconds=1)
     assert world.session.status == "stopped"
+    assert world.ports.telemetry.counts["StopsEnforced"] == 1
     assert world.ports.jobs.seen[JOB].status == "FAILED"
 
 
 @pytest.mark.parametrize("minutes_before", [None, 0, 5])
 def test_a_silent_run_is_ended(minutes_before):
-    """Ten minutes after its last sign a running session failed, its job is ended, and it is counted."""
+    """Four minutes after its last sign a running session failed, its job is ended, and it is counted."""
     world = World(Status.RUNNING, "RUNNING")
     if minutes_before is not None:
         sign = world.ports.clock.now() + timedelta(minutes=minutes_before)
         world = World(Status.RUNNING, "RUNNING", heartbeat_at=rfc3339(sign))
-    world.sweep(minutes=10 + (minutes_before or 0))
+    world.sweep(minutes=4 + (minutes_before or 0))
     assert world.session.status == "running"
     assert "StaleHeartbeats" not in world.ports.telemetry.counts
     world.sweep(seconds=1)
@@ -295,15 +320,57 @@ def test_a_silent_run_is_ended(minutes_before):
     assert world.ports.jobs.seen[JOB].status == "FAILED"
 
 
+def test_a_silent_run_that_was_to_stop_is_stopped():
+    """Who asked to stop and whose job falls silent has a stopped session, not a failed one."""
+    world = World(Status.RUNNING, "RUNNING", stop_requested_at="2026-01-31T08:15:00.000Z")
+    world.sweep(minutes=5)
+    assert (world.session.status, world.reason) == ("stopped", None)
+
+
+def test_a_silent_run_gets_a_second_look():
+    """A run that reports again within seconds, as after an outage of DynamoDB, goes on."""
+    world = World(Status.RUNNING, "RUNNING")
+
+    def report_again(seconds: float) -> None:
+        clock.advance(seconds=seconds)
+        now = rfc3339(clock.now())
+        world.ports.sessions.rows["P", world.first.session_id] = replace(world.session, heartbeat_at=now)
+
+    clock = world.ports.clock
+    clock.sleep = report_again
+    world.sweep(minutes=9)
+    assert world.session.status == "running"
+    assert world.ports.jobs.seen[JOB].status == "RUNNING"
+
+
 def test_a_new_attempt_is_given_time_to_report():
     """After a Spot reclaim the silence counts from the start of the new attempt."""
     world = World(Status.RUNNING, "RUNNING")
     started = world.ports.clock.now() + timedelta(hours=1)
     world.ports.jobs.seen[JOB] = JobSeen(JOB, "RUNNING", started_at=started)
-    world.sweep(minutes=70)
+    world.sweep(minutes=64)
     assert world.session.status == "running"
     world.sweep(seconds=1)
     assert world.reason == "went-silent"
+
+
+@pytest.mark.parametrize(("nodes", "minutes"), [(1, 4), (2, 24)])
+def test_a_job_that_never_claims_its_session_is_ended(nodes, minutes):
+    """A process that died before it could claim is silent too; several machines first meet one another."""
+    world = World(Status.PROVISIONING, "RUNNING", config={"nodes": nodes})
+    started = world.ports.clock.now() + timedelta(hours=6)
+    world.ports.jobs.seen[JOB] = JobSeen(JOB, "RUNNING", started_at=started)
+    world.sweep(hours=6, minutes=minutes)
+    assert world.session.status == "provisioning"
+    world.sweep(seconds=1)
+    assert world.reason == "went-silent"
+
+
+def test_a_job_that_runs_since_nobody_knows_when_is_waited_for():
+    """A session that waited for hours doesn't fail at the moment in which its job begins."""
+    world = World(Status.PROVISIONING, "RUNNING")
+    world.sweep(hours=6)
+    assert world.session.status == "provisioning"
 
 
 @pytest.mark.parametrize("state", ["RUNNABLE", "STARTING"])
