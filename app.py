@@ -26,5 +26,5 @@ def reshape_errors(request: Any, get_response: Callable[[Any], Response]) -> Res
     if not is_chalice_error(response):
         return response
     identity = request_id(request)
-    log().info(f"{request.method} {request.path} {response.status_code}", request_id=identity)
+    log().info(f"{request.method} {request.path} {response.status_code}", requestId=identity)
     return chalice_problem(response, identity)

@@ -11,6 +11,7 @@ from types import FrameType
 
 from chalicelib.adapters.aws import Aws
 from chalicelib.contract.errors import UnavailableError
+from chalicelib.contract.logs import log_json_lines
 from chalicelib.contract.records import Failure
 
 from .job import JobEnvironment, aws_ports, carry_out
@@ -23,8 +24,7 @@ _TRY_AGAIN = 75
 
 
 def main() -> int:
-    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    _LOG.setLevel(logging.INFO)
+    log_json_lines(os.environ)
     signal.signal(signal.SIGTERM, _leave)
     job = JobEnvironment.read(os.environ)
     ports = aws_ports(job, Aws())

@@ -5,6 +5,8 @@ import signal
 import sys
 from types import FrameType
 
+from chalicelib.contract.logs import log_json_lines
+
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """Until there is something to keep. As process 1 of a container, SIGTERM would have no effect at all."""
@@ -15,6 +17,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     """See `claim.main`."""
     signal.signal(signal.SIGTERM, _leave)
+    log_json_lines(os.environ)
     from .launch import Launch, is_launched
 
     has_agent = is_launched(os.environ)

@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import sys
 import time
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -37,7 +36,7 @@ def main() -> int:
         machine was reclaimed; another attempt goes on.
     """
     start, group = time.monotonic(), Group.join(os.environ)
-    _configure_process(group)
+    settle(max(1, available_cores() // group.local_size))
     job = Job.create(JobEnvironment.read(os.environ), Clients.create(), group)
     try:
         code = claim_and_train(job, start)
@@ -45,12 +44,6 @@ def main() -> int:
         _LOG.info("%s", error.detail)
         code = 0
     return code if group.size == 1 else leave(code)
-
-
-def _configure_process(group: Group) -> None:
-    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    _LOG.setLevel(logging.INFO)
-    settle(max(1, available_cores() // group.local_size))
 
 
 def claim_and_train(job: Job, start: float) -> int:

@@ -21,18 +21,19 @@ class JobEnvironment:
     project_id: str
     session_id: str
     generation: int
+    batch_job_id: str
     attempt: int  # from 1; Batch counts it up with every retry
     training_device: str = "auto"  # or cuda: to fail where there is none
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """From the variables of the same names in capitals; the attempt is AWS_BATCH_JOB_ATTEMPT.
+        """From the variables of the same names in capitals; job and attempt are Batch's AWS_BATCH_JOB_….
 
         Raises:
             RuntimeError: a variable is not set, or is no number; the message names it.
         """
         variables = {each.name: each.name.upper() for each in fields(cls)}
-        variables["attempt"] = "AWS_BATCH_JOB_ATTEMPT"
+        variables |= {"batch_job_id": "AWS_BATCH_JOB_ID", "attempt": "AWS_BATCH_JOB_ATTEMPT"}
         if "TRAINING_DEVICE" not in environment:
             del variables["training_device"]
         missing = [variable for variable in variables.values() if not environment.get(variable)]
@@ -41,6 +42,8 @@ class JobEnvironment:
         values: dict[str, Any] = {name: environment[variable] for name, variable in variables.items()}
         for name in ("generation", "attempt"):
             values[name] = _number(variables[name], values[name])
+        # A machine of a job of several has its number behind the job's id.
+        values["batch_job_id"] = values["batch_job_id"].partition("#")[0]
         return cls(**values)
 
 

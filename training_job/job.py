@@ -44,6 +44,7 @@ class Job:
                 table_prefix=environment.table_prefix,
                 generation=generation,
                 attempt=attempt,
+                batch_job_id=environment.batch_job_id,
                 **session,
             ),
             manifests=ManifestRepository(objects, environment.project_id),

@@ -1,6 +1,5 @@
 """Progress and figures, into the session's row while it is this attempt's."""
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -10,11 +9,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.contract.errors import LostClaimError
 from chalicelib.contract.records import EpochMetrics, Session
 from chalicelib.contract.states import Phase
 
 from .clock import timestamp, unix_after
 from .figures import EpochFigures, NullSink
+from .heart import BEAT_SECONDS, STUCK_SECONDS
 from .patience import is_passing, patiently
 from .sessions import SessionRepository
 
@@ -52,6 +53,9 @@ class SilentSink(NullSink):
 
     def tick(self, done: float) -> None: ...
 
+    def beat(self) -> bool:
+        return False
+
 
 class SessionSink:
     """The engine's sink, and the other phases' too.
@@ -66,7 +70,7 @@ class SessionSink:
     ) -> None:
         self._sessions, self._stop, self._clock = sessions, stop, clock
         self._phase, self._phase_start = Phase.PREPARING, clock()
-        self._last_update = float("-inf")
+        self._last_update, self._last_sign = float("-inf"), clock()
         self._metrics: dict[str, Any] = {}
         self._training_done = self._first_done = 0.0
         self._reached, self._has_kept = 0.0, False
@@ -87,6 +91,7 @@ class SessionSink:
     def enter(self, phase: Phase) -> None:
         """Begins a phase, at once and whatever the interval."""
         self._phase, self._phase_start = phase, self._clock()
+        self._last_sign = self._phase_start
         _LOG.info("%s", phase)
         patiently(lambda: self._write(0.0))
 
@@ -124,16 +129,40 @@ class SessionSink:
             **asdict(figures),
         )
         self._metrics = metrics.to_json()
-        _LOG.info("%s", json.dumps(self._metrics))
+        self._last_sign = self._clock()
+        _LOG.info("epoch %d", figures.epoch, extra={"fields": {"metrics": self._metrics}})
         values = self._progress(self._training_done) | {"Metrics": self._metrics, "EtaSeconds": self._eta()}
         patiently(lambda: self._sessions.add_epoch(metrics, values))
         self._has_kept = True
 
+    def beat(self) -> bool:
+        """A sign of life, where there was none for long; from `heart.beating`, in a thread of its own.
+
+        Returns:
+            Whether there may be need of another.
+        """
+        now = self._clock()
+        if now - self._last_sign >= STUCK_SECONDS:
+            _LOG.error("nothing has got on for %d minutes", STUCK_SECONDS / 60)
+            return False
+        try:
+            if now - self._last_update >= BEAT_SECONDS:
+                self._send({})
+        except LostClaimError:  # the run meets it with its own next write
+            return False
+        except (BotoCoreError, ClientError) as error:
+            _LOG.warning("a sign of life was left out: %s", error)
+        return True
+
     def _due(self) -> bool:
-        return self._clock() - self._last_update >= INTERVAL_SECONDS
+        self._last_sign = self._clock()
+        return self._last_sign - self._last_update >= INTERVAL_SECONDS
 
     def _write(self, done: float, **values: Any) -> None:
-        session = self._sessions.update(self._progress(done) | values)
+        self._send(self._progress(done) | values)
+
+    def _send(self, values: dict[str, Any]) -> None:
+        session = self._sessions.update(values)
         self._last_update = self._clock()
         if session.stop_requested_at:
             self._stop.set()

@@ -11,6 +11,7 @@ from chalicelib.contract.states import Phase, Status
 
 from .config import given, read_training_config
 from .engine import Ending, Fit, fit
+from .heart import beating
 from .job import Job
 from .metrics_sink import SessionSink, SilentSink, StopRequestedError
 from .outcome import Outcome
@@ -50,6 +51,10 @@ class Run:
             TrainingError: the run failed.
             StopRequestedError: the user ended it before there was anything to keep.
         """
+        with beating(self.sink.beat):
+            return self._train()
+
+    def _train(self) -> int:
         self._check_device()
         self.config = read_training_config(self.session.config)
         task_type = task_of(given(self.config.architecture))

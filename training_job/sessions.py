@@ -1,7 +1,8 @@
 """The session's row, written only while this attempt owns it.
 
 Every write is conditional on (Status, Generation, Attempt). A process that Batch gave up and
-replaced may still be alive: its next write fails, and nothing of it gets through.
+replaced may still be alive: its next write fails, and nothing of it gets through. A lost answer of
+SubmitJob can make two jobs of one session, each with a first attempt: the first to claim it is its job.
 """
 
 import random
@@ -28,7 +29,7 @@ _ENDABLE = (
     " AND #EndTime = :newEndTime)"
 )
 _CLAIMABLE = (
-    "#Status IN ({}) AND #Generation = :generation"
+    "#Status IN ({}) AND #Generation = :generation AND (attribute_not_exists(#JobID) OR #JobID = :newJobID)"
     " AND (#Attempt < :attempt OR (#Attempt = :attempt AND #HeartbeatAt = :now))"
 )
 _CONFLICT_TRIES = 6
@@ -44,6 +45,7 @@ class SessionRepository:
     session_id: str
     generation: int
     attempt: int
+    batch_job_id: str
 
     def get(self) -> Session:
         response = self.dynamodb.get_item(TableName=self._table(SESSIONS), Key=self._key, ConsistentRead=True)
@@ -53,7 +55,7 @@ class SessionRepository:
         """Makes the session this attempt's own; tried for long.
 
         Raises:
-            LostClaimError: it is over, or a later attempt has it.
+            LostClaimError: it is over, or another job or a later attempt has it.
             UnavailableError: see `patience.patiently`, as with `end`.
         """
         now, states = timestamp(), origins(Status.RUNNING)
@@ -61,6 +63,7 @@ class SessionRepository:
         values = {
             "Status": Status.RUNNING,
             "Attempt": self.attempt,
+            "JobID": self.batch_job_id,
             "HeartbeatAt": now,
             "Phase": Phase.PREPARING,
         }

@@ -81,6 +81,7 @@ class BatchGateway(Queue):
             PROJECT_ID=session.project_id,
             SESSION_ID=session.session_id,
             GENERATION=str(session.generation),
+            REQUEST_ID=session.request_id,
         )
         timeout, count = {"attemptDurationSeconds": timeout_seconds}, session.config.get("nodes", 1)
         if self._nodes is None or count == 1:
@@ -125,8 +126,8 @@ def _refusals() -> Iterator[None]:
         ) from error
 
 
-def _overrides(**environment: str) -> dict[str, Any]:
-    return {"environment": [{"name": name, "value": value} for name, value in environment.items()]}
+def _overrides(**environment: str | None) -> dict[str, Any]:
+    return {"environment": [{"name": name, "value": value} for name, value in environment.items() if value]}
 
 
 def is_node(detail: Mapping[str, Any]) -> bool:

@@ -9,6 +9,8 @@ from urllib.parse import unquote_plus
 from chalice.app import Blueprint, CloudWatchEvent, Rate, SQSEvent
 
 from ..bootstrap import services
+from ..contract.objects import IncomingKey
+from ..logs import about, invocation, note
 from ..services.acceptance import MAX_IMAGE_BYTES
 from .queues import Message, arn_of, handle_each
 
@@ -21,13 +23,15 @@ _RECOVERY = timedelta(seconds=40)
 @blueprint.on_sqs_message(queue_arn=arn_of("IngestQueue"), batch_size=10, name="ingest")
 def ingest(event: SQSEvent) -> dict[str, Any]:
     """Makes objects under incoming/ into images."""
-    return handle_each(event.to_dict(), _take, _give_up)
+    with about(functionRequestId=invocation(event.context)):
+        return handle_each(event.to_dict(), _take, _give_up)
 
 
 @blueprint.schedule(Rate(15, unit=Rate.MINUTES), name="recover")
-def recover(_: CloudWatchEvent) -> None:
+def recover(event: CloudWatchEvent) -> None:
     """Takes in objects whose events were lost."""
-    services().ingest.sweep(datetime.now(UTC) + _RECOVERY)
+    with about(functionRequestId=invocation(event.context)):
+        services().ingest.sweep(datetime.now(UTC) + _RECOVERY)
 
 
 def _take(message: Message) -> None:
@@ -44,4 +48,7 @@ def _objects(message: Message) -> Iterator[tuple[str, int]]:
     """(key, bytes) of a notice; keys come URL-encoded. The test notice of a new subscription has none."""
     for record in json.loads(message["body"]).get("Records", []):
         landed = record["s3"]["object"]
-        yield unquote_plus(landed["key"]), landed.get("size", MAX_IMAGE_BYTES)
+        key = unquote_plus(landed["key"])
+        if incoming := IncomingKey.parse(key):
+            note(projectId=incoming.project_id, uploadId=incoming.upload_id, imageId=incoming.image_id)
+        yield key, landed.get("size", MAX_IMAGE_BYTES)

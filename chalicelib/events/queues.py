@@ -5,9 +5,11 @@ Source of the answer's form: AWS Lambda, "Reporting batch item failures".
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from ..bootstrap import log
+from ..logs import about
 
 #: As the queues' redrive policies have it, in infra/template.yaml.
 MAX_RECEIVES = 5
@@ -37,18 +39,21 @@ def handle_each(
     """
 
     def fails(message: Message) -> bool:
-        try:
-            handle(message)
-        except Exception:  # noqa: BLE001 - the outermost edge: the message stays, and is tried again
-            log().exception("message failed", extra={"message_id": message["messageId"]})
-            if give_up and _is_last_try(message):
-                _try_to_give_up(message, give_up)
-            return True
-        return False
+        with about(messageId=message["messageId"]):
+            try:
+                handle(message)
+            except Exception:  # noqa: BLE001 - the outermost edge: the message stays, and is tried again
+                log().exception("message failed", receives=_receives(message))
+                if give_up and _receives(message) >= MAX_RECEIVES:
+                    _try_to_give_up(message, give_up)
+                return True
+            return False
 
     messages = event["Records"]
     with ThreadPoolExecutor(workers) as pool:
-        failed = list(pool.map(fails, messages))
+        failed = [
+            each.result() for each in [pool.submit(copy_context().run, fails, each) for each in messages]
+        ]
     return {
         "batchItemFailures": [
             {"itemIdentifier": message["messageId"]}
@@ -62,8 +67,8 @@ def _try_to_give_up(message: Message, give_up: Callable[[Message], None]) -> Non
     try:
         give_up(message)
     except Exception:  # noqa: BLE001 - the message goes to the dead-letter queue all the same
-        log().exception("giving up failed", extra={"message_id": message["messageId"]})
+        log().exception("giving up failed")
 
 
-def _is_last_try(message: Message) -> bool:
-    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1)) >= MAX_RECEIVES
+def _receives(message: Message) -> int:
+    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))

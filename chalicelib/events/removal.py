@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from chalice.app import Blueprint, CloudWatchEvent, Rate
 
 from ..bootstrap import services
+from ..logs import about, invocation
 
 blueprint = Blueprint(__name__)
 
@@ -13,6 +14,7 @@ WORK = timedelta(minutes=4)
 
 
 @blueprint.schedule(Rate(5, unit=Rate.MINUTES), name="remove")
-def remove(_: CloudWatchEvent) -> None:
+def remove(event: CloudWatchEvent) -> None:
     """Works on deleted projects; what is left when the time is over, the next tick goes on with."""
-    services().removal.run(datetime.now(UTC) + WORK)
+    with about(functionRequestId=invocation(event.context)):
+        services().removal.run(datetime.now(UTC) + WORK)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from .. import bootstrap
 from ..contract.errors import DarkroomError, FieldError, UnprocessableError
 from ..contract.ids import ulid
+from ..logs import about, invocation, note
 from ..problems import internal_problem, message, problem, unprocessable
 from ..services.access import Admitted
 from .body import read_json
@@ -27,6 +28,7 @@ class Call:
     query: Mapping[str, Any]
     headers: Mapping[str, str]
     raw: bytes
+    request_id: str
     body: Any = None
     source_address: str = ""
     _admitted: Admitted | None = None
@@ -132,7 +134,9 @@ class Api(Blueprint):
             self.endpoints.append(declared)
 
             def run(**path_ids: str) -> Response:
-                return _Exchange(declared, view, self.current_request, path_ids).answer()
+                exchange = _Exchange(declared, view, self.current_request, path_ids)
+                with about(requestId=exchange.request_id, functionRequestId=invocation(self.lambda_context)):
+                    return exchange.answer()
 
             self.route(
                 path.removeprefix(f"/{STAGE}"),
@@ -153,7 +157,7 @@ class _Exchange:
         self._view = view
         self._request = request
         self._path_ids = path_ids
-        self._request_id = request_id(request)
+        self.request_id = request_id(request)
 
     def answer(self) -> Response:
         """Runs the view; whatever goes wrong becomes a problem and one line in the log."""
@@ -163,13 +167,13 @@ class _Exchange:
             response = _serialized(self._view(self._call()))
         except DarkroomError as error:
             code = error.code
-            response = problem(error, self._request_id)
+            response = problem(error, self.request_id)
         except Exception:  # noqa: BLE001 - the outermost edge: nothing may leave it as anything but a problem
             code = "internal-error"
-            bootstrap.log().exception("unforeseen", request_id=self._request_id)
-            response = internal_problem(self._request_id)
+            bootstrap.log().exception("unforeseen")
+            response = internal_problem(self.request_id)
         self._log(response.status_code, code, time.perf_counter() - started)
-        response.headers.setdefault("X-Request-Id", self._request_id)
+        response.headers.setdefault("X-Request-Id", self.request_id)
         return response
 
     def _call(self) -> Call:
@@ -179,12 +183,15 @@ class _Exchange:
             admitted = bootstrap.services().access.admit(
                 headers.get("authorization"), self._path_ids.get("projectId"), self._path_ids.get("sessionId")
             )
+            # Not before: what nobody was admitted to is only what somebody has written.
+            note(userId=admitted.user.user_id, **self._path_ids)
         raw = self._request.raw_body or b""
         return Call(
             path=self._path_ids,
             query=self._query(),
             headers=headers,
             raw=raw,
+            request_id=self.request_id,
             body=self._body(raw),
             source_address=_source_address(self._request),
             _admitted=admitted,
@@ -213,7 +220,6 @@ class _Exchange:
     def _log(self, status: int, code: str | None, seconds: float) -> None:
         bootstrap.log().info(
             f"{self._endpoint.method} {self._endpoint.path} {status}",
-            request_id=self._request_id,
             status=status,
             code=code,
             milliseconds=round(1000 * seconds, 1),

@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from ..bootstrap import services
+from ..logs import note
 from ..schemas.base import Page
 from ..schemas.training import (
     ConfigurationAnswer,
@@ -57,7 +58,8 @@ def start(call: Call) -> Answered:
     project = call.admitted.project
     key = idempotency_key(call.headers)
     request_hash = sha256(call.raw).hexdigest()
-    started = services().training.start(project, key, request_hash, call.body.version_id)
+    started = services().training.start(project, key, request_hash, call.body.version_id, call.request_id)
+    note(sessionId=started.session_id)
     headers = {
         "Location": f"/api/projects/{project.project_id}/training/{started.session_id}/status",
         "Retry-After": str(POLL_SECONDS),

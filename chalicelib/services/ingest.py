@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -105,7 +106,7 @@ class Ingest:
         lost = self._lost()
         with ThreadPoolExecutor(WORKERS) as pool:
             while self._clock.now() < until and (some := list(islice(lost, _SWEPT_AT_ONCE))):
-                done, _ = wait([pool.submit(self._recover, each, until) for each in some])
+                done, _ = wait([pool.submit(copy_context().run, self._recover, each, until) for each in some])
                 for error in filter(None, (each.exception() for each in done)):
                     self._telemetry.warn("a lost object failed", error=repr(error))
 

@@ -1,5 +1,6 @@
 """Configuring a run, and whether it can be started."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 from ..contract.config import (
@@ -68,7 +69,12 @@ class Training:
         return self.configure(project, TrainingConfig())
 
     def start(
-        self, project: Project, key: str | None = None, request_hash: str = "", version_id: str | None = None
+        self,
+        project: Project,
+        key: str | None = None,
+        request_hash: str = "",
+        version_id: str | None = None,
+        request_id: str | None = None,
     ) -> Started:
         """Starts a run; with an idempotency key, the same request again answers the same.
 
@@ -77,6 +83,7 @@ class Training:
             key: of the client's choice.
             request_hash: by which a request with a key that was used for another is known.
             version_id: a version of that data; the present data without it.
+            request_id: stands in the log of the job.
 
         Raises:
             NotFoundError: there is no such version.
@@ -88,7 +95,7 @@ class Training:
         """
 
         def draft(session_id: str) -> Session:
-            return self._draft(project, version_id, session_id)
+            return replace(self._draft(project, version_id, session_id), request_id=request_id)
 
         if key is None:
             return self._starting.start(draft)

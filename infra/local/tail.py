@@ -1,18 +1,24 @@
-"""Shows what the jobs write to their log files."""
+"""Shows what the jobs write to their log files, in words: there it is a JSON line an event."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+#: What a line has beside its message that people have no use for here, or know: a file is one job's.
+_ASIDE = {"time", "level", "message", "exception"}
+_IDENTITY = {"projectId", "sessionId", "transferId", "requestId", "jobId", "attempt", "logger"}
 
 
 @contextmanager
 def tailing(folder: Path, out: BinaryIO) -> Iterator[None]:
     """Copies what is appended to the log files of a folder from now on."""
     stop = threading.Event()
-    seen = {path: path.stat().st_size for path in folder.glob("*.log")}
-    thread = threading.Thread(target=_tail, args=(folder, out, seen, stop), daemon=True)
+    tail = _Tail(out, {path: path.stat().st_size for path in folder.glob("*.log")})
+    thread = threading.Thread(target=tail.run, args=(folder, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -21,11 +27,46 @@ def tailing(folder: Path, out: BinaryIO) -> Iterator[None]:
         thread.join()
 
 
-def _tail(folder: Path, out: BinaryIO, seen: dict[Path, int], stop: threading.Event) -> None:
-    while not stop.wait(0.2):
-        for path in folder.glob("*.log"):
-            with path.open("rb") as log:
-                log.seek(seen.get(path, 0))
-                out.write(log.read())
-                seen[path] = log.tell()
-        out.flush()
+@dataclass
+class _Tail:
+    out: BinaryIO
+    seen: dict[Path, int]
+    #: Beginnings of lines that aren't written to their ends.
+    begun: dict[Path, bytes] = field(default_factory=dict)
+
+    def run(self, folder: Path, stop: threading.Event) -> None:
+        while not stop.wait(0.2):
+            for path in folder.glob("*.log"):
+                self._show(path)
+            self.out.flush()
+
+    def _show(self, path: Path) -> None:
+        with path.open("rb") as log:
+            log.seek(self.seen.get(path, 0))
+            *lines, rest = (self.begun.get(path, b"") + log.read()).split(b"\n")
+            self.seen[path], self.begun[path] = log.tell(), rest
+        self.out.writelines(readable(each) + b"\n" for each in lines)
+
+
+def readable(line: bytes) -> bytes:
+    """An event as people read it; a line that is no event as it is."""
+    try:
+        event = json.loads(line)
+        words = f"{event['time'][11:19]} {event['level']:7} {event['message']}"
+    except (ValueError, KeyError, TypeError):
+        return line
+    more = {name: each for name, each in event.items() if name not in _ASIDE | _IDENTITY}
+    return "\n".join(filter(None, [words + _told(more), event.get("exception")])).encode()
+
+
+def _told(more: dict[str, Any]) -> str:
+    flat = {
+        inner: each
+        for name, value in more.items()
+        for inner, each in (value.items() if isinstance(value, dict) else [(name, value)])
+    }
+    return "".join(f" {name}={_short(each)}" for name, each in flat.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

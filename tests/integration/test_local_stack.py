@@ -1,5 +1,6 @@
 """The stack around an app: its API's limits, its queues, its schedules, its start and its end."""
 
+import json
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ from infra.local.batch import ROOT
 from infra.local.schedules import expire, rate_seconds, repeat
 from infra.local.server import MAX_BODY_BYTES, MAX_PAYLOAD_BYTES
 from infra.local.stack import Stack, running_stack
-from infra.local.tail import tailing
+from infra.local.tail import readable, tailing
 
 HTTP = urllib3.PoolManager(retries=False)
 
@@ -302,6 +303,21 @@ def test_the_jobs_logs_can_be_watched(tmp_path):
                 log.write(f"{name}\n")
         _until(lambda: len(shown.getvalue().split()) == 2)
     assert sorted(shown.getvalue().split()) == [b"new.log", b"old.log"]
+
+
+def test_the_jobs_logs_are_shown_in_words():
+    """An event is its time, level, message and figures, without the ids; any other line stays as it is."""
+    event = {"time": "2026-01-31T08:15:00.123Z", "level": "INFO", "message": "epoch 1", "sessionId": "S"}
+    assert readable(json.dumps(event | {"metrics": {"epoch": 1, "valLoss": 0.123456}}).encode()) == (
+        b"08:15:00 INFO    epoch 1 epoch=1 valLoss=0.1235"
+    )
+    assert readable(json.dumps(event | {"exception": "Traceback\n  line"}).encode()).splitlines() == [
+        b"08:15:00 INFO    epoch 1",
+        b"Traceback",
+        b"  line",
+    ]
+    for line in (b"no event", b"{}", b"[1]", b"5", b""):
+        assert readable(line) == line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

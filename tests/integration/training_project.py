@@ -137,10 +137,12 @@ class Project:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
-    def repository(self, attempt: int) -> SessionRepository:
+    def repository(
+        self, attempt: int, *, generation: int = 1, batch_job_id: str = "job-1"
+    ) -> SessionRepository:
         return SessionRepository(
             dynamodb=self.dynamodb, table_prefix=self.prefix, project_id=self.project_id,
-            session_id=self.session_id, generation=1, attempt=attempt,
+            session_id=self.session_id, generation=generation, attempt=attempt, batch_job_id=batch_job_id,
         )  # fmt: skip
 
     def epoch_metrics(self) -> EpochMetrics:
@@ -167,6 +169,7 @@ class Project:
             "SESSION_ID": self.session_id,
             "GENERATION": "1",
             "AWS_BATCH_JOB_ATTEMPT": str(attempt),
+            "AWS_BATCH_JOB_ID": "job-1",
             "TORCH_HOME": str(self.folder),
         }
 

@@ -242,9 +242,9 @@ def test_no_answer_is_unavailable(stack, monkeypatch):
 
 
 def test_a_job_gets_ids_only(aws, stack):
-    """A job is named by its session, and its environment has three ids and its time limit."""
+    """A job is named by its session, and its environment has four ids and its time limit."""
     gateway = BatchGateway(aws, stack.outputs["JobQueue"], stack.outputs["JobDefinition"])
-    session = make_session()
+    session = make_session(request_id="R")
     sent: list[dict] = []
     aws.batch.meta.events.register_first(
         "before-send.batch.SubmitJob", lambda request, **_: sent.append(json.loads(request.body))
@@ -257,6 +257,7 @@ def test_a_job_gets_ids_only(aws, stack):
         "PROJECT_ID": session.project_id,
         "SESSION_ID": session.session_id,
         "GENERATION": "1",
+        "REQUEST_ID": "R",
     }
 
 

@@ -94,7 +94,7 @@ def test_events_of_single_machines_are_passed_over(monkeypatch, detail, followed
     """A session follows the events of its job, and not those of one machine, whose end isn't the job's."""
     seen = []
     oversight = SimpleNamespace(
-        job_changed=lambda project, name, job: seen.append((project, name, job.batch_job_id))
+        job_changed=lambda project, name, _, job: seen.append((project, name, job.batch_job_id))
     )
     monkeypatch.setattr(events, "services", lambda: SimpleNamespace(oversight=oversight))
     record = {"messageId": "m", "body": json.dumps({"detail": detail})}

@@ -252,6 +252,7 @@ def test_the_sweep_takes_in_what_lost_its_event(ports):
     _sweep(ports)
     assert sorted(row.status for row in ports.images.rows.values()) == ["accepted", "duplicate", "rejected"]
     assert not [key for key in ports.store.objects if key.startswith("incoming/")]
+    assert ports.telemetry.counts["UploadsRecovered"] == 3
 
 
 def test_the_sweep_leaves_young_objects_to_their_events(ports):

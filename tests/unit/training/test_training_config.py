@@ -13,12 +13,14 @@ ENVIRONMENT = {
     "SESSION_ID": "s",
     "GENERATION": "2",
     "AWS_BATCH_JOB_ATTEMPT": "3",
+    "AWS_BATCH_JOB_ID": "j#0",
 }
 
 
 def test_environment_is_read_into_typed_values() -> None:
-    """The numbers of the environment become numbers, and the attempt is Batch's."""
+    """The numbers of the environment become numbers, and job and attempt are Batch's."""
     environment = JobEnvironment.read(ENVIRONMENT)
+    assert environment.batch_job_id == "j"
     assert (environment.session_id, environment.generation, environment.attempt) == ("s", 2, 3)
 
 

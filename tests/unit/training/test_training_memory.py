@@ -9,6 +9,7 @@ from training_job.config import JobEnvironment
 from training_job.memory import available_bytes, return_freed
 
 SESSION = {"TABLE_PREFIX": "t-", "BUCKET": "b", "PROJECT_ID": "p", "SESSION_ID": "s", "GENERATION": "1"}
+JOB = {"AWS_BATCH_JOB_ID": "j", "AWS_BATCH_JOB_ATTEMPT": "1"}
 
 
 @pytest.mark.parametrize(
@@ -53,5 +54,5 @@ def test_freed_memory_is_given_back() -> None:
 @pytest.mark.parametrize(("variable", "device"), [({}, "auto"), ({"TRAINING_DEVICE": "cuda"}, "cuda")])
 def test_the_device_is_free_unless_the_job_definition_says(variable: dict[str, str], device: str) -> None:
     """Only where the job definition asks for it, a missing GPU is a failure."""
-    environment = JobEnvironment.read(SESSION | {"AWS_BATCH_JOB_ATTEMPT": "1"} | variable)
+    environment = JobEnvironment.read(SESSION | JOB | variable)
     assert environment.training_device == device
