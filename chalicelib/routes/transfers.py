@@ -1,6 +1,7 @@
 """Imports and exports of whole data sets."""
 
 from ..bootstrap import services
+from ..logs import note
 from ..schemas.base import Page
 from ..schemas.transfers import ExportAnswer, ExportCreate, ImportAnswer, ImportCreate
 from ..services.transfer_book import ShownTransfer
@@ -26,6 +27,7 @@ _EXPORTS = "/api/projects/{projectId}/data/exports"
 def open_import(call: Call) -> Answered:
     body, key = call.body, idempotency_key(call.headers)
     opened = services().imports.open(call.admitted.project, body.file_name, body.size_bytes, body.format, key)
+    note(transferId=opened.transfer.transfer_id)
     return Answered(201, ImportAnswer.of(opened), _location(_IMPORTS, opened))
 
 
@@ -74,6 +76,7 @@ def start_export(call: Call) -> Answered:
     started = services().exports.start(
         call.admitted.project, body.format, body.with_images, body.version_id, key
     )
+    note(transferId=started.transfer.transfer_id)
     return Answered(202, ExportAnswer.of(started), _location(_EXPORTS, started) | _retry_after())
 
 

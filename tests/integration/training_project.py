@@ -126,6 +126,14 @@ class Project:
             ExpressionAttributeValues=marshal({f":{name}": value for name, value in attributes.items()}),
         )
 
+    def remove(self, attribute: str) -> None:
+        """Takes an attribute out of the session's row."""
+        self.dynamodb.update_item(
+            TableName=self.prefix + SESSIONS,
+            Key=marshal({"ProjectID": self.project_id, "SessionID": self.session_id}),
+            UpdateExpression=f"REMOVE {attribute}",
+        )
+
     @property
     def checkpoints(self) -> list[str]:
         """The keys of those that are in the bucket."""
