@@ -1,6 +1,6 @@
 """The session's row, written only while this attempt owns it.
 
-Every write is conditional on (Status, Generation, Attempt). A process that Batch gave up and
+Every write is conditional on (Status, Generation, Attempt, JobID). A process that Batch gave up and
 replaced may still be alive: its next write fails, and nothing of it gets through. A lost answer of
 SubmitJob can make two jobs of one session, each with a first attempt: the first to claim it is its job.
 """
@@ -22,14 +22,12 @@ from chalicelib.contract.tables import METRICS, SESSIONS
 from .clock import timestamp
 from .patience import patiently
 
-_OWNED = "#Status = :running AND #Generation = :generation AND #Attempt = :attempt"
+_CLAIM = "#Generation = :generation AND #Attempt = :attempt AND #JobID = :job"
+_OWNED = f"#Status = :running AND {_CLAIM}"
 # The last alternative of each makes it idempotent: a call whose answer was lost is sent again.
-_ENDABLE = (
-    f"({_OWNED}) OR (#Status = :newStatus AND #Generation = :generation AND #Attempt = :attempt"
-    " AND #EndTime = :newEndTime)"
-)
+_ENDABLE = f"({_OWNED}) OR (#Status = :newStatus AND {_CLAIM} AND #EndTime = :newEndTime)"
 _CLAIMABLE = (
-    "#Status IN ({}) AND #Generation = :generation AND (attribute_not_exists(#JobID) OR #JobID = :newJobID)"
+    "#Status IN ({}) AND #Generation = :generation AND (attribute_not_exists(#JobID) OR #JobID = :job)"
     " AND (#Attempt < :attempt OR (#Attempt = :attempt AND #HeartbeatAt = :now))"
 )
 _CONFLICT_TRIES = 6
@@ -119,11 +117,16 @@ class SessionRepository:
     def _update(
         self, values: Mapping[str, Any], *, condition: str = _OWNED, remove: Sequence[str] = ()
     ) -> dict[str, Any]:
-        names = {*values, *remove, "Status", "Generation", "Attempt", "HeartbeatAt"}
+        names = {*values, *remove, "Status", "Generation", "Attempt", "JobID", "HeartbeatAt"}
         expression = "SET " + ", ".join(f"#{name} = :new{name}" for name in values)
         if remove:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
-        fence = {":running": Status.RUNNING, ":generation": self.generation, ":attempt": self.attempt}
+        fence = {
+            ":running": Status.RUNNING,
+            ":generation": self.generation,
+            ":attempt": self.attempt,
+            ":job": self.batch_job_id,
+        }
         return {
             "TableName": self._table(SESSIONS),
             "Key": self._key,

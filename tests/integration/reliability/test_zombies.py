@@ -121,7 +121,7 @@ def test_no_write_of_a_zombie_is_accepted(project: Project, times: int) -> None:
     "an object that such a process still puts: a result, a model's file, a checkpoint",
     times=40,
     soak=2_000,
-    outcome="lies beside those of the attempt that replaced it, which stay as they were; nothing points to it",
+    outcome="lies beside those of the attempt that replaced it, which stay; nothing points to it",
 )
 def test_no_object_of_a_zombie_replaces_another(project: Project, times: int, tmp_path: Path) -> None:
     """Each attempt has keys of its own, and each checkpoint another one: none is ever written twice."""
@@ -150,7 +150,7 @@ def test_no_object_of_a_zombie_replaces_another(project: Project, times: int, tm
 
 @pytest.mark.injects(
     "two jobs of one session, after a lost answer of SubmitJob, that claim it at the same moment",
-    times=20,
+    times=10,
     soak=500,
     outcome="one has it, and the other one writes nothing and ends",
 )
