@@ -191,7 +191,7 @@ def test_a_lost_job_is_adopted_and_its_double_ended():
     world.sweep(minutes=3)
     assert (world.session.batch_job_id, world.session.status) == (first, "queued")
     assert [world.ports.jobs.seen[each].status for each in (first, second)] == ["RUNNABLE", "FAILED"]
-    assert world.ports.telemetry.counts == {"QueuedSessions": 1, "JobsAdopted": 1, "DuplicateJobsEnded": 1}
+    assert world.ports.telemetry.counts == {"QueuedSessions": 1, "JobsAdopted": 1, "StrayJobsEnded": 1}
 
 
 def test_a_live_job_is_adopted_before_a_dead_one():
