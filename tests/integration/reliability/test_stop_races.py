@@ -33,7 +33,9 @@ class _Race:
         self._stage, self._services = stage, services
         status = dice.choice(ACTIVE)
         self._attempt = int(status == Status.RUNNING)
-        job = {"batch_job_id": new_id()} if dice.random() < 0.8 else {}
+        self._job_id = new_id()
+        # Whoever claimed it has noted its job.
+        job = {"batch_job_id": self._job_id} if self._attempt or dice.random() < 0.8 else {}
         self.session = make_session(project_id, status, attempt=self._attempt, **job)
         stage.put(self.session)
         self.racers: list[Callable[[], Any]] = [self.stop, self.train, self.retry, self.hear, self.sweep]
@@ -67,11 +69,12 @@ class _Race:
             session_id=self.session.session_id,
             generation=1,
             attempt=attempt,
+            batch_job_id=self._job_id,
         )
 
     def hear(self) -> None:
-        job = JobSeen(self.session.batch_job_id or "unknown", "FAILED")
-        self._services.oversight.job_changed(self.session.project_id, self.session.session_id, job)
+        job = JobSeen(self._job_id, "FAILED")
+        self._services.oversight.job_changed(self.session.project_id, self.session.session_id, 1, job)
 
     def sweep(self) -> None:
         """As long as it began long ago, and its job isn't known, the sweep ends it too."""

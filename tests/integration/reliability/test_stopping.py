@@ -130,7 +130,7 @@ class _World:
         self.batch("FAILED")
         for job_id, status in product(tuple(self.ports.jobs.seen), ("FAILED", "RUNNABLE")):
             job = JobSeen(job_id, status)
-            self.services.oversight.job_changed("P", self.session.session_id, job)
+            self.services.oversight.job_changed("P", self.session.session_id, 1, job)
 
     def settle(self) -> None:
         """Minutes later; no more events come."""
