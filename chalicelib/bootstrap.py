@@ -6,7 +6,7 @@ Everything is made when it is first needed, and once.
 import os
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from aws_lambda_powertools import Logger
 
@@ -17,9 +17,9 @@ from .adapters.batch import BatchGateway, BatchTransferJobs, Queue
 from .adapters.clock import SystemClock, UlidIds
 from .adapters.dynamodb import Tables
 from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
+from .adapters.isolation import IsolatedInspector
 from .adapters.large_objects import S3LargeObjects
 from .adapters.passwords import Argon2Hasher, BoundedHasher, CommonPasswords
-from .adapters.pictures import PillowInspector
 from .adapters.pseudonyms import KeyedPseudonyms
 from .adapters.removal import DynamoRows
 from .adapters.s3 import S3ObjectStore
@@ -166,12 +166,18 @@ def _jobs(settings: Settings, aws: Aws) -> BatchGateway:
     return BatchGateway(*one, nodes, int(settings.max_nodes))
 
 
+def _count_crash(telemetry: ports.Telemetry, why: str) -> None:
+    telemetry.count("DecoderCrashes")
+    telemetry.warn("a decoder was lost", reason=why)
+
+
 def aws_ports(settings: Settings, aws: Aws) -> Ports:
     """The ports of a stage in AWS, embedded or real."""
     tables = Tables(aws, settings.table_prefix)
     clock = SystemClock()
     signing_secret = SecretVersions(aws, settings.signing_secret)
     keys = SigningKeys(signing_secret, clock)
+    telemetry = PowertoolsTelemetry(log(), settings.table_prefix.removesuffix("-"))
     return Ports(
         clock=clock,
         ids=UlidIds(clock),
@@ -194,13 +200,13 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         metrics=DynamoMetrics(tables),
         jobs=_jobs(settings, aws),
         store=S3ObjectStore(aws, settings.bucket),
-        inspector=PillowInspector(),
+        inspector=IsolatedInspector(on_crash=partial(_count_crash, telemetry)),
         idempotency=DynamoIdempotencyKeys(tables),
         rows=DynamoRows(tables),
         transfers=DynamoTransfers(tables),
         transfer_jobs=BatchTransferJobs(aws, settings.data_job_queue, settings.data_job_definition),
         large_objects=S3LargeObjects(aws, settings.bucket),
-        telemetry=PowertoolsTelemetry(log(), settings.table_prefix.removesuffix("-")),
+        telemetry=telemetry,
         limits=ports.Limits(int(settings.max_sessions_per_project), int(settings.max_sessions_per_user)),
     )
 

@@ -10,8 +10,8 @@ from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.clock import SystemClock, UlidIds
 from chalicelib.adapters.dynamodb import Tables
 from chalicelib.adapters.images import DynamoImages, DynamoLabels
+from chalicelib.adapters.isolation import IsolatedInspector
 from chalicelib.adapters.large_objects import S3LargeObjects
-from chalicelib.adapters.pictures import PillowInspector
 from chalicelib.adapters.s3 import S3ObjectStore
 from chalicelib.adapters.transfers import DynamoProjectReader, DynamoTransfers
 from chalicelib.adapters.uploads import DynamoUploads
@@ -69,7 +69,7 @@ def aws_ports(environment: JobEnvironment, aws: Aws) -> Ports:
         versions=DynamoVersions(tables),
         store=S3ObjectStore(aws, environment.bucket),
         large_objects=S3LargeObjects(aws, environment.bucket),
-        inspector=PillowInspector(),
+        inspector=IsolatedInspector(on_crash=lambda why: _LOG.warning("a decoder was lost: %s", why)),
     )
 
 

@@ -19,6 +19,7 @@ from chalicelib.contract.records import (
 )
 from chalicelib.contract.tables import CONFIGURATIONS, IMAGES, LABELS, METRICS, SESSIONS
 from chalicelib.services.ports import (
+    ANY_TYPE,
     AccessClaims,
     JobSeen,
     Picture,
@@ -186,8 +187,10 @@ class FakeStore:
         self.policies_signed += 1
         return PostPolicy("https://store.example/", {"policy": f"{prefix} {max_bytes} {seconds}"})
 
-    def sign_get(self, key: str, seconds: int, file_name: str | None = None) -> str:
-        return f"https://store.example/{key}?expires={seconds}&name={file_name or ''}"
+    def sign_get(
+        self, key: str, seconds: int, file_name: str | None = None, content_type: str = ANY_TYPE
+    ) -> str:
+        return f"https://store.example/{key}?expires={seconds}&name={file_name or ''}&type={content_type}"
 
     def put(self, key: str, content: bytes, content_type: str) -> str:
         self.objects[key] = content

@@ -1,9 +1,9 @@
-"""Opening images that may hold anything, with Pillow."""
+"""Opening images that may hold anything, with Pillow: in the decoders' processes (isolation.py)."""
 
 import struct
 import warnings
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+#: By Pillow's name of what it found; a JPEG with further pictures behind it is MPO there.
+CONTENT_TYPES = {**{each: f"image/{each.lower()}" for each in FORMATS}, "MPO": "image/jpeg"}
 #: How files of these formats begin; WebP's RIFF may be a sound as well.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
 MAX_PIXELS = 40_000_000
-#: Up to here images are decoded by as many threads as there are: at 4 bytes a pixel, some copies.
+#: Images with more than that are decoded one at a time: at 4 bytes a pixel, some copies.
 SMALL_PIXELS = 1_000_000
 THUMBNAIL_SIDE = 256
 #: What Pillow's parsers have been seen to raise on hostile or damaged files.
@@ -33,19 +35,23 @@ _DAMAGED = (
     AttributeError,
     AssertionError,
     EOFError,
-    MemoryError,
     struct.error,
     zlib.error,
 )
 
 
 class PillowInspector:
-    def __init__(self) -> None:
-        # In one thread, and not only one at a time: malloc keeps what a thread freed for that thread,
-        # so ten threads would end up with ten of the largest images.
-        self._large = ThreadPoolExecutor(1)
+    """Decodes in this process, for one thread at a time.
+
+    Args:
+        before_large: called before a large image is decoded.
+    """
+
+    def __init__(self, before_large: Callable[[], None] = lambda: None) -> None:
+        self._before_large = before_large
 
     def inspect(self, content: bytes) -> Picture:
+        """See `ImageInspector`; MemoryError passes through, which proves nothing about the file."""
         # Pillow costs a third of a second to import, and most functions never open an image.
         from PIL import Image, UnidentifiedImageError
 
@@ -56,9 +62,9 @@ class PillowInspector:
         try:
             with Image.open(BytesIO(content), formats=FORMATS) as image:
                 _refuse_bomb(image)
-                if image.width * image.height <= SMALL_PIXELS:
-                    return _picture(image)
-                return self._large.submit(_picture, image).result()
+                if image.width * image.height > SMALL_PIXELS:
+                    self._before_large()
+                return _picture(image)
         except UnidentifiedImageError as error:
             if content.startswith(_SIGNATURES):
                 raise RejectedImageError("the file is damaged or cut off", code="undecodable") from error
@@ -70,11 +76,11 @@ class PillowInspector:
 
 
 def _picture(image: "Image") -> Picture:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     with closing(image):  # its pixels go now, and not when the next image's are there
         upright = ImageOps.exif_transpose(image)
-    content_type, small = Image.MIME[image.format or ""], _small(upright)
+    content_type, small = CONTENT_TYPES[image.format or ""], _small(upright)
     return Picture(content_type, upright.width, upright.height, _jpeg(small), perceptual_hash(small))
 
 
@@ -96,5 +102,6 @@ def _small(image: "Image") -> "Image":
 
 def _jpeg(image: "Image") -> bytes:
     target = BytesIO()
+    image.info.clear()  # Pillow would write the comment of the file that was sent
     image.save(target, "JPEG", quality=80)
     return target.getvalue()

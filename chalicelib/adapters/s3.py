@@ -8,7 +8,7 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from ..contract.errors import RejectedImageError, UnavailableError
-from ..services.ports import PostPolicy, StoredObject
+from ..services.ports import ANY_TYPE, PostPolicy, StoredObject
 from .aws import Aws, error_code, unavailable
 
 _A_CALL = 1000
@@ -36,11 +36,13 @@ class S3ObjectStore:
         fields = {name: value for name, value in signed["fields"].items() if name != "key"}
         return PostPolicy(signed["url"], fields)
 
-    def sign_get(self, key: str, seconds: int, file_name: str | None = None) -> str:
-        params: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+    def sign_get(
+        self, key: str, seconds: int, file_name: str | None = None, content_type: str = ANY_TYPE
+    ) -> str:
+        params: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "ResponseContentType": content_type}
         if file_name:
-            # RFC 6266: the name survives whatever characters it has.
-            params["ResponseContentDisposition"] = f"inline; filename*=UTF-8''{quote(file_name, safe='')}"
+            # Saved, and not opened as a page. RFC 6266: the name survives whatever characters it has.
+            params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(file_name, safe='')}"
         return str(self._aws.s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
 
     def put(self, key: str, content: bytes, content_type: str) -> str:

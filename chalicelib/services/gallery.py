@@ -9,7 +9,7 @@ from ..contract.objects import image_key, thumbnail_key
 from ..contract.records import Image, ImageStatus, Label, LabelValue
 from .data_ports import Images, Labels
 from .filters import Filter, Finder
-from .ports import ObjectStore
+from .ports import ANY_TYPE, ObjectStore
 
 URL_SECONDS = 3600
 
@@ -28,6 +28,11 @@ class Shown:
 class Labelled:
     label: Label
     file_name: str | None
+
+
+def sign_thumbnail(store: ObjectStore, project_id: str, image_id: str) -> str:
+    """The URL of a thumbnail, for an hour; it can be shown."""
+    return store.sign_get(thumbnail_key(project_id, image_id), URL_SECONDS, content_type="image/jpeg")
 
 
 class Gallery:
@@ -65,9 +70,10 @@ class Gallery:
     def _show(self, image: Image, label: Label | None) -> Shown:
         if image.status != ImageStatus.ACCEPTED:
             return Shown(image, None, None, None)
+        key, kind = image_key(image.project_id, image.image_id), image.content_type or ANY_TYPE
         return Shown(
             image,
             label.label if label else None,
-            self._store.sign_get(image_key(image.project_id, image.image_id), URL_SECONDS, image.file_name),
-            self._store.sign_get(thumbnail_key(image.project_id, image.image_id), URL_SECONDS),
+            self._store.sign_get(key, URL_SECONDS, image.file_name, kind),
+            sign_thumbnail(self._store, image.project_id, image.image_id),
         )

@@ -277,11 +277,18 @@ class StoredObject:
     modified: datetime
 
 
+#: Of what browsers must not show or run.
+ANY_TYPE = "application/octet-stream"
+
+
 class ObjectStore(Protocol):
     def sign_post(self, prefix: str, max_bytes: int, seconds: int) -> PostPolicy:
         """One signature with which any number of images can be posted below a prefix."""
 
-    def sign_get(self, key: str, seconds: int, file_name: str | None = None) -> str: ...
+    def sign_get(
+        self, key: str, seconds: int, file_name: str | None = None, content_type: str = ANY_TYPE
+    ) -> str:
+        """A URL of an object, which comes as that type whatever it is; with a file name, to be saved."""
 
     def put(self, key: str, content: bytes, content_type: str) -> str:
         """Stores an object and returns its ETag."""

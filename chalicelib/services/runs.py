@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..contract.errors import ConflictError
-from ..contract.objects import thumbnail_key
 from ..contract.records import EpochMetrics, Session
 from ..contract.states import Status
+from .gallery import sign_thumbnail
 from .ports import Clock, JobGateway, Metrics, ObjectStore, Sessions
 from .times import rfc3339
 
@@ -77,8 +77,7 @@ class Runs:
             key = artifact.pop("key")
             artifact["url"] = self._store.sign_get(key, URL_SECONDS, key.rsplit("/", 1)[1])
         for mistake in document["misclassified"]:
-            key = thumbnail_key(session.project_id, mistake["imageId"])
-            mistake["thumbnailUrl"] = self._store.sign_get(key, URL_SECONDS)
+            mistake["thumbnailUrl"] = sign_thumbnail(self._store, session.project_id, mistake["imageId"])
         return document
 
     def _read_results(self, session: Session) -> dict[str, Any]:

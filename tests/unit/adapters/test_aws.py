@@ -309,5 +309,9 @@ def test_a_signed_form_takes_an_image(store):
     answer = http.request("GET", store.sign_get(prefix + "I", 60, "é + %.png"))
     assert (answer.status, answer.data) == (200, b"bytes")
     disposition = answer.headers["Content-Disposition"]
-    assert disposition == "inline; filename*=UTF-8''%C3%A9%20%2B%20%25.png"
+    assert disposition == "attachment; filename*=UTF-8''%C3%A9%20%2B%20%25.png"
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    shown = http.request("GET", store.sign_get(prefix + "I", 60, content_type="image/jpeg"))
+    assert shown.headers["Content-Type"] == "image/jpeg"
+    assert "Content-Disposition" not in shown.headers
     http.clear()
