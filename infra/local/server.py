@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import uuid
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -28,6 +29,11 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 #: Lambda's, for the whole event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _SMALLER = "Send many or large images through POST /api/projects/{projectId}/data/uploads."
+#: Requests that are handled at one moment, as functions run in so many environments; the others wait. One
+#: process gets no more done by doing more at once, and calls of AWS that wait for each other time out.
+CONCURRENCY = 16
+#: That a request waits for its turn: API Gateway's, for an answer.
+_PATIENCE_SECONDS = 29
 #: A refused body up to this size is read and thrown away, so that the client can read the answer.
 _DRAINED_BYTES = 100 * 1024 * 1024
 
@@ -81,13 +87,18 @@ class Server(ThreadingHTTPServer):
     """The API's HTTP server."""
 
     daemon_threads = True
-    request_queue_size = 128
+    request_queue_size = 1024  # clients that connect at the same moment
 
     def __init__(self, app: Chalice, host: str, port: int) -> None:
         if not isinstance(app, _PerThread):
             app.__class__ = type("LocalChalice", (_PerThread, type(app)), {})
         config = Config.create(lambda_timeout=29, lambda_memory_size=1024)
+        self.environments = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="function")
         super().__init__((host, port), partial(_Handler, app_object=app, config=config))
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.environments.shutdown(wait=False, cancel_futures=True)
 
 
 class _Handler(ChaliceRequestHandler):
@@ -95,6 +106,7 @@ class _Handler(ChaliceRequestHandler):
     timeout = 60  # seconds that a client may take for its next bytes
     wbufsize = -1  # head and body in one packet
     close_connection: bool
+    server: Server
 
     def __init__(
         self, request: Any, client_address: Any, server: Any, app_object: Chalice, config: Config
@@ -137,10 +149,15 @@ class _Handler(ChaliceRequestHandler):
         if self._payload_bytes(body) > MAX_PAYLOAD_BYTES:
             self._refuse_size("as a Lambda event, in which binary types are base64, it may have 6 MiB")
             return
+        request = self.command, _routed(self.path), dict(self.headers), body
         try:
-            answer = self._gateway.handle_request(self.command, _routed(self.path), dict(self.headers), body)
+            answer = self._in_turn(request)
         except LocalGatewayException:
             self._refuse(HTTPStatus.NOT_FOUND, "not-found", "There is no such path.", close=False)
+            return
+        if answer is None:
+            detail = "Too many requests wait already."
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, close=False, retry_after_seconds=5)
             return
         if len(answer["body"] or "") > MAX_PAYLOAD_BYTES:
             self._refuse(HTTPStatus.BAD_GATEWAY, "answer-too-large", "The answer has more than 6 MiB.")
@@ -148,6 +165,19 @@ class _Handler(ChaliceRequestHandler):
         answer = self._handle_binary(answer)
         headers = answer["headers"] | answer["multiValueHeaders"]
         self._send_http_response(answer["statusCode"], headers, answer["body"])
+
+    def _in_turn(self, request: tuple[Any, ...]) -> Any:
+        """The answer to a request; None where its turn doesn't come."""
+        try:
+            handled = self.server.environments.submit(self._gateway.handle_request, *request)
+        except RuntimeError:  # the server ends
+            return None
+        try:
+            return handled.result(_PATIENCE_SECONDS)
+        except TimeoutError:
+            return None if handled.cancel() else handled.result()
+        except CancelledError:
+            return None
 
     def _payload_bytes(self, body: bytes | None) -> int:
         event = {"headers": dict(self.headers), "path": self.path}
@@ -167,7 +197,14 @@ class _Handler(ChaliceRequestHandler):
         self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request-too-large", detail, hint=_SMALLER)
 
     def _refuse(
-        self, status: HTTPStatus, code: str, detail: str, *, close: bool = True, hint: str = ""
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        *,
+        close: bool = True,
+        hint: str = "",
+        retry_after_seconds: int = 0,
     ) -> None:
         """The problem document that the API's own gateway responses have."""
         self.close_connection |= close
@@ -179,6 +216,8 @@ class _Handler(ChaliceRequestHandler):
         if hint:
             problem["hint"] = hint
         headers = {"Content-Type": "application/problem+json", "x-amzn-RequestId": request_id}
+        if retry_after_seconds:
+            headers["Retry-After"] = str(retry_after_seconds)
         if self.close_connection:
             headers["Connection"] = "close"  # else the client sends its next request into nothing
         self._send_http_response(status, headers, json.dumps(problem))
