@@ -31,7 +31,7 @@ class Crashing(PillowInspector):
         if EXIT in content:
             os._exit(0)
         if HANG in content:
-            time.sleep(60)
+            time.sleep(60)  # takes no processor time
         if LIE in content:
             os.write(0, decoder.ANSWER.pack(decoder.PICTURE, 2) + b"{}")
         if FLOOD in content:

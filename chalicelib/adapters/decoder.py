@@ -39,10 +39,10 @@ class _Wire:
     """The connection to the process that started this one.
 
     Args:
-        seconds: that decoding may take; should the other process be gone by then, nobody else looks.
+        seconds: of processor time that decoding may take: of a busy machine's none is counted.
     """
 
-    def __init__(self, connection: socket.socket, seconds: int) -> None:
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
         self._connection = connection
         self._seconds = seconds
 
@@ -50,11 +50,11 @@ class _Wire:
         """The next file; None where there is none any more."""
         head = self._read(LENGTH.size)
         content = self._read(LENGTH.unpack(head)[0]) if head else None
-        signal.alarm(self._seconds)
+        signal.setitimer(signal.ITIMER_PROF, self._seconds)  # SIGPROF ends the process
         return content
 
     def answer(self, kind: int, **members: Any) -> None:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         body = json.dumps(members).encode()
         self._connection.sendall(ANSWER.pack(kind, len(body)) + body)
 
@@ -62,7 +62,7 @@ class _Wire:
         self.answer(LARGE)
         if self._read(1) is None:
             raise SystemExit
-        signal.alarm(self._seconds)
+        signal.setitimer(signal.ITIMER_PROF, self._seconds)  # SIGPROF ends the process
 
     def _read(self, size: int) -> bytes | None:
         return read_exactly(self._connection, size)
@@ -104,7 +104,7 @@ def _confine() -> None:
             resource.setrlimit(each, (0, 0))
 
 
-def serve(connection: socket.socket, seconds: int) -> None:
+def serve(connection: socket.socket, seconds: float) -> None:
     """Answers until the connection ends."""
     wire = _Wire(connection, seconds)
     inspector = PillowInspector(wire.wait_for_leave)
@@ -136,7 +136,7 @@ def main() -> None:
     prepare()
     _confine()
     with suppress(ConnectionError):
-        serve(socket.socket(fileno=0), int(sys.argv[1]))
+        serve(socket.socket(fileno=0), float(sys.argv[1]))
 
 
 if __name__ == "__main__":

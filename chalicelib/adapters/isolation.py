@@ -27,8 +27,10 @@ from .pictures import CONTENT_TYPES, MAX_PIXELS
 #: The code of a file at which the decoder died, ran out of memory or took too long.
 DECODER_CRASHED = "decoder-crashed"
 COMMAND = (sys.executable, "-S", "-m", "chalicelib.adapters.decoder")
-#: That decoding may take: the slowest formats take 3 for 40 megapixels. Progressive JPEGs can take hours.
+#: Of processor time, for one image: the slowest formats take 3 for 40 megapixels, progressive JPEGs hours.
 DECODING_SECONDS = 10
+#: Seconds by the clock for one of the processor: two processes may share one.
+_PATIENCE = 2.5
 _START_SECONDS = 30
 _MOST_PROCESSES = 8
 _MAX_ANSWER_BYTES = 1_000_000
@@ -50,20 +52,19 @@ class Decoder:
     """A process that decodes one image after the other.
 
     Args:
-        command: that starts it; what decoding may take, in whole seconds, comes after it.
-        seconds: that decoding may take.
+        command: that starts it; the seconds come after it.
+        seconds: of processor time that decoding may take.
 
     Raises:
         UnavailableError: it doesn't start.
     """
 
     def __init__(self, command: Sequence[str], seconds: float) -> None:
-        self._seconds = seconds
+        self._seconds = _PATIENCE * seconds
         self._connection, theirs = socket.socketpair()
         with theirs:
-            # Its own alarm is for the time when this process is gone.
             self._process = subprocess.Popen(  # noqa: S603 - a program of ours
-                [*command, str(int(seconds) + 5)],
+                [*command, str(seconds)],
                 stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment(),
             )  # fmt: skip
         self.has_decoded = False
@@ -135,7 +136,7 @@ class Decoder:
         code = self._process.returncode
         if code == EXHAUSTED:
             return DecoderError("it ran out of memory")
-        if code == -signal.SIGALRM:
+        if code == -signal.SIGPROF:
             return SlowError("it took too long")
         name = signal.Signals(-code).name if code and code < 0 else f"code {code}"
         return DecoderError(f"it ended with {name}")
@@ -147,7 +148,7 @@ class IsolatedInspector:
     Args:
         command: that starts a decoder.
         processes: at most; by default as many as there are processors.
-        seconds: that decoding may take.
+        seconds: of processor time that decoding may take.
         on_crash: told of each decoder that was lost, in a sentence.
     """
 
