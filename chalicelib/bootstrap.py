@@ -11,6 +11,7 @@ from functools import cache, partial
 from aws_lambda_powertools import Logger
 
 from .adapters.accounts import DynamoAdmissionReader, DynamoProjects, DynamoUsers
+from .adapters.api_keys import DynamoApiKeys
 from .adapters.attempts import DynamoAttempts
 from .adapters.aws import Aws
 from .adapters.batch import BatchGateway, BatchTransferJobs, Queue
@@ -34,6 +35,7 @@ from .services import account_ports, data_ports, ports, transfer_ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
+from .services.api_keys import KeyRegister
 from .services.classes import ClassNames
 from .services.deletion import Deletion
 from .services.direct_uploads import DirectUploads
@@ -72,6 +74,7 @@ class Ports:
     tokens: ports.Tokens
     signing_secret: ports.SigningSecret
     users: ports.Users
+    api_keys: ports.ApiKeys
     projects: ports.Projects
     images: data_ports.Images
     arrivals: data_ports.Arrivals
@@ -99,6 +102,7 @@ class Services:
 
     access: Access
     accounts: Accounts
+    api_keys: KeyRegister
     key_rotation: KeyRotation
     projects: ProjectBook
     direct_uploads: DirectUploads
@@ -129,8 +133,9 @@ def assemble(p: Ports) -> Services:
     runner = TransferRunner(p.transfers, p.transfer_jobs, p.telemetry, p.clock)
     book = TransferBook(p.transfers, runner, p.store, p.idempotency, p.clock, p.ids)
     return Services(
-        access=Access(p.tokens, p.admission_reader),
+        access=Access(p.tokens, p.admission_reader, p.api_keys, p.telemetry, p.clock),
         accounts=_accounts(p),
+        api_keys=KeyRegister(p.api_keys, p.telemetry, p.clock, p.ids),
         key_rotation=KeyRotation(p.signing_secret, p.clock),
         projects=ProjectBook(p.projects, runs, p.clock, p.ids),
         direct_uploads=DirectUploads(p.images, acceptance, p.idempotency, p.clock, p.ids),
@@ -189,6 +194,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         tokens=JwtTokens(keys, clock),
         signing_secret=signing_secret,
         users=DynamoUsers(tables),
+        api_keys=DynamoApiKeys(tables),
         projects=DynamoProjects(tables),
         images=DynamoImages(tables),
         arrivals=DynamoArrivals(tables),
@@ -214,7 +220,13 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
 @cache
 def services() -> Services:
     """The use-cases of the stage that the environment names."""
-    return assemble(aws_ports(Settings.read(os.environ), aws()))
+    return assemble(aws_ports(settings(), aws()))
+
+
+@cache
+def settings() -> Settings:
+    """What the environment says."""
+    return Settings.read(os.environ)
 
 
 @cache

@@ -7,9 +7,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from .contract.ids import PATTERN
 from .problems import MEDIA_TYPE
 from .routes.api import Endpoint
 from .schemas.base import Problem
+from .services.api_keys import MARK
 
 _REFERENCE = "#/components/schemas/{model}"
 _FILES = {
@@ -17,6 +19,21 @@ _FILES = {
     "required": ["images"],
     "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
 }
+_SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token, from a login; it reaches everything that is the user's.",
+    },
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": f"{MARK}…",
+        "description": "An API key; an operation names the scope that it needs: read, upload or train.",
+    },
+}
+_ID = {"type": "string", "pattern": f"^{PATTERN}$"}
 
 
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
@@ -40,7 +57,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas.get("$defs", {}),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": _SECURITY_SCHEMES,
         },
     }
 
@@ -54,12 +71,11 @@ def _operation(endpoint: Endpoint, references: Any) -> dict[str, Any]:
             str(status): _answer(references[(model, "serialization")] if model else None)
             for status, model in endpoint.answers.items()
         }
-        | {
-            "default": _answer(
-                references[(Problem, "serialization")], MEDIA_TYPE, "A problem, as RFC 9457 has it."
-            )
-        },
-        "security": [] if endpoint.public else [{"bearer": []}],
+        | dict.fromkeys(
+            _problem_statuses(endpoint),
+            _answer(references[(Problem, "serialization")], MEDIA_TYPE, "A problem, as RFC 9457 has it."),
+        ),
+        "security": _security(endpoint),
     }
     if endpoint.body is not None:
         operation["requestBody"] = _content(
@@ -70,9 +86,36 @@ def _operation(endpoint: Endpoint, references: Any) -> dict[str, Any]:
     return operation
 
 
+def _problem_statuses(endpoint: Endpoint) -> list[str]:
+    """With which statuses an endpoint's errors come, API Gateway's own among them."""
+    # A request that can't be read, an address that may not, an unknown query parameter, too many requests.
+    statuses = {400, 403, 422, 429, *endpoint.problems}
+    if not endpoint.public:
+        statuses |= {401}
+    if "{" in endpoint.path:
+        statuses |= {404}
+    if endpoint.has_body:
+        statuses |= {413, 415}
+    if "Idempotency-Key" in endpoint.headers:
+        statuses |= {409}
+    return [*map(str, sorted(statuses)), "5XX"]
+
+
+def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+    if endpoint.public:
+        return []
+    by_key: list[dict[str, list[str]]] = [{"apiKey": [endpoint.scope]}] if endpoint.scope else []
+    return [{"bearer": []}, *by_key]
+
+
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": _ID if name.endswith("Id") else {"type": "string"},
+        }
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
     in_query = [

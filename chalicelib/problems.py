@@ -15,6 +15,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[DarkroomError], tuple[int, str]] = {
     errors.MalformedError: (400, "Malformed request"),
     errors.UnauthenticatedError: (401, "Not authenticated"),
+    errors.ForbiddenError: (403, "Forbidden"),
     errors.NotFoundError: (404, "Not found"),
     errors.ConflictError: (409, "Conflict"),
     errors.TooLargeError: (413, "Too large"),

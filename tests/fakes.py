@@ -30,6 +30,7 @@ from chalicelib.services.ports import (
 )
 from tests.fake_attempts import FakeAttempts, FakePseudonyms
 from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
+from tests.fake_keys import FakeApiKeys
 from tests.fake_tables import (
     FakeAdmissionReader,
     FakeConfigurations,
@@ -292,6 +293,7 @@ def fake_ports(**overrides: Any) -> Ports:
         "common_passwords": frozenset({"password1"}),
         "attempts": FakeAttempts(),
         "pseudonyms": FakePseudonyms(),
+        "api_keys": FakeApiKeys(own["users"]),
         "tokens": FakeTokens(own["clock"]),
         "signing_secret": FakeSigningSecret(),
         "arrivals": FakeArrivals(own["projects"], own["images"]),

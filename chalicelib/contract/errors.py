@@ -4,6 +4,7 @@ DarkroomError
 ├── RequestError                  what the caller sent or asked for
 │   ├── MalformedError            the body can't be read
 │   ├── UnauthenticatedError      no valid token
+│   ├── ForbiddenError            an API key without the scope; says nothing of what is there
 │   ├── NotFoundError             isn't there, or isn't yours: nobody can tell which
 │   ├── ConflictError             not in this state
 │   ├── TooLargeError             more than the limit
@@ -72,6 +73,10 @@ class MalformedError(RequestError):
 
 class UnauthenticatedError(RequestError):
     default_code = "unauthenticated"
+
+
+class ForbiddenError(RequestError):
+    default_code = "forbidden"
 
 
 class NotFoundError(RequestError):

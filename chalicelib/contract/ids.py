@@ -8,7 +8,9 @@ import secrets
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
-_PATTERN = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
+#: As a regular expression, for all who read one.
+PATTERN = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
+_COMPILED = re.compile(PATTERN)
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
 #: Every ULID sorts between these two; the marker rows that share a table sort after them.
@@ -21,7 +23,7 @@ def ulid(milliseconds: int, randomness: int | None = None) -> str:
 
 
 def is_ulid(text: str) -> bool:
-    return _PATTERN.fullmatch(text) is not None
+    return _COMPILED.fullmatch(text) is not None
 
 
 def ulid_at(base: str, offset: int) -> str:

@@ -4,16 +4,45 @@ Times are RFC 3339 in UTC. Maps inside a row (a configuration, the latest metric
 camelCase form in which the API shows them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from .naming import camel
 from .states import TERMINAL, Phase, Status
 
 TaskType = Literal["classification", "detection"]
 #: Which part of a data set an image is kept for; an image without one is divided by the run.
 SplitName = Literal["train", "val", "test"]
+
+
+#: What an API key may be used for. `read`: look at everything, and take it along; `upload`: bring in and
+#: arrange data; `train`: configure, start and stop runs. None of them deletes, and none reaches the account.
+Scope = Literal["read", "upload", "train"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
+    """What is kept of an API key: a hash of its secret, which nobody can get back."""
+
+    key_id: str
+    name: str
+    scopes: Sequence[Scope]
+    secret_sha256: str
+    created_at: str
+    expires_at: str | None = None
+    last_used_at: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in its user's row, below its id."""
+        own = {camel(each.name): getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in own.items() if name != "keyId" and value is not None}
+
+    @classmethod
+    def from_json(cls, key_id: str, kept: Mapping[str, Any]) -> Self:
+        known = {each.name: camel(each.name) for each in fields(cls)}
+        return cls(key_id=key_id, **{name: kept[member] for name, member in known.items() if member in kept})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +53,12 @@ class User:
     password_hash: str
     token_version: int
     created_at: str
+    #: Key id -> what is kept of the key: in the row that every request reads, so that no other is.
+    api_keys: Mapping[str, Mapping[str, Any]] | None = None
+
+    def api_key(self, key_id: str) -> ApiKey | None:
+        kept = (self.api_keys or {}).get(key_id)
+        return ApiKey.from_json(key_id, kept) if kept else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ An endpoint is closed unless it is declared public: a forgotten decision refuses
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from .. import bootstrap
 from ..contract.errors import DarkroomError, FieldError, UnprocessableError
 from ..contract.ids import ulid
+from ..contract.records import Scope
 from ..logs import about, invocation, note
 from ..problems import internal_problem, message, problem, unprocessable
 from ..services.access import Admitted
@@ -73,6 +74,12 @@ class Endpoint:
     public: bool
     name: str
     body_optional: bool
+    scope: Scope | None
+    problems: Collection[int]
+
+    @property
+    def has_body(self) -> bool:
+        return self.body is not None or self.content_type != "application/json"
 
 
 #: The API's stage in API Gateway: the first part of every URL's path, which it takes off before it routes.
@@ -101,6 +108,8 @@ class Api(Blueprint):
         headers: Mapping[str, str] | None = None,
         public: bool = False,
         body_optional: bool = False,
+        scope: Scope | None = None,
+        problems: Collection[int] = (),
     ) -> Callable[[View], View]:
         """Declares a view.
 
@@ -115,6 +124,8 @@ class Api(Blueprint):
             headers: name -> meaning of the request headers that the view reads.
             public: whether it needs no token.
             body_optional: whether no body at all is taken for an empty object.
+            scope: which an API key must have to be enough; without one none is.
+            problems: statuses of its errors, beside those that follow from the rest: see openapi.py.
         """
 
         def declare(view: View) -> View:
@@ -130,6 +141,8 @@ class Api(Blueprint):
                 public,
                 view.__name__,
                 body_optional,
+                scope,
+                problems,
             )
             self.endpoints.append(declared)
 
@@ -142,7 +155,8 @@ class Api(Blueprint):
                 path.removeprefix(f"/{STAGE}"),
                 methods=[method],
                 name=view.__name__,
-                content_types=[content_type],
+                # What has no body takes any type of none.
+                content_types=[content_type] if declared.has_body else ["*/*"],
             )(run)
             return view
 
@@ -181,7 +195,10 @@ class _Exchange:
         admitted = None
         if not self._endpoint.public:
             admitted = bootstrap.services().access.admit(
-                headers.get("authorization"), self._path_ids.get("projectId"), self._path_ids.get("sessionId")
+                headers.get("authorization"),
+                self._path_ids.get("projectId"),
+                self._path_ids.get("sessionId"),
+                self._endpoint.scope,
             )
             # Not before: what nobody was admitted to is only what somebody has written.
             note(userId=admitted.user.user_id, **self._path_ids)

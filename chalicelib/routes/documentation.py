@@ -3,7 +3,7 @@
 import json
 
 from ..openapi import document
-from . import images, labels, projects, training, transfers, uploads, users, versions
+from . import api_keys, images, labels, projects, training, transfers, uploads, users, versions
 from .api import Answered, Api, Call
 
 api = Api(__name__)
@@ -11,6 +11,7 @@ api = Api(__name__)
 #: Every Blueprint of the API.
 BLUEPRINTS = (
     users.api,
+    api_keys.api,
     projects.api,
     uploads.api,
     images.api,

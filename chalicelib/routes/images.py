@@ -28,6 +28,7 @@ _FILTERS = {
     summary="Images with label, state and thumbnail, oldest first; a short page may have a nextCursor too.",
     query={**PAGING, **_FILTERS},
     answers={200: Page[ImageAnswer]},
+    scope="read",
 )
 def list_images(call: Call) -> Answered:
     query = dict(call.query)
@@ -42,6 +43,7 @@ def list_images(call: Call) -> Answered:
     "/api/projects/{projectId}/data/images/{imageId}",
     summary="An image.",
     answers={200: ImageAnswer},
+    scope="read",
 )
 def get_image(call: Call) -> Answered:
     shown = services().gallery.get(call.admitted.project.project_id, call.path["imageId"])
@@ -53,6 +55,7 @@ def get_image(call: Call) -> Answered:
     "/api/projects/{projectId}/data/images/{imageId}",
     summary="Delete an image and its label.",
     answers={204: None},
+    problems=(409,),
 )
 def delete_image(call: Call) -> Answered:
     services().deletion.one(call.admitted.project.project_id, call.path["imageId"])
@@ -80,6 +83,7 @@ def delete_images(call: Call) -> Answered:
     "/api/projects/{projectId}/data/summary",
     summary="Counts of images, labels, splits and near-duplicates, and whether it can be trained on.",
     answers={200: SummaryAnswer},
+    scope="read",
 )
 def summarize(call: Call) -> Answered:
     return Answered(200, SummaryAnswer.of(services().overview.summary(call.admitted.project)))

@@ -24,6 +24,7 @@ api = Api(__name__)
     summary="Label images, by image id or file name; a label replaces the image's earlier one.",
     body=LabelsCreate,
     answers={200: LabelsAnswer, 207: LabelsAnswer},
+    scope="upload",
 )
 def store_labels(call: Call) -> Answered:
     answer = LabelsAnswer.of(services().labelling.store(call.admitted.project, call.body.labels))
@@ -36,6 +37,7 @@ def store_labels(call: Call) -> Answered:
     summary="Every label with its image's id and file name.",
     query=PAGING,
     answers={200: Page[LabelAnswer]},
+    scope="read",
 )
 def export_labels(call: Call) -> Answered:
     limit, cursor = call.query["limit"], call.query["cursor"]
@@ -49,6 +51,7 @@ def export_labels(call: Call) -> Answered:
     summary="Keep images for the split train, val or test, by image id or file name; null takes it away.",
     body=SplitsUpdate,
     answers={200: SplitsAnswer, 207: SplitsAnswer},
+    scope="upload",
 )
 def store_splits(call: Call) -> Answered:
     answer = SplitsAnswer.of(services().splits.store(call.admitted.project.project_id, call.body.splits))
@@ -61,6 +64,7 @@ def store_splits(call: Call) -> Answered:
     summary="Rename classes in every label, or merge several into one; past sessions keep theirs.",
     body=ClassesRename,
     answers={200: ClassesRenamedAnswer},
+    scope="upload",
 )
 def rename_classes(call: Call) -> Answered:
     body = call.body

@@ -10,7 +10,12 @@ api = Api(__name__)
 
 
 @api.endpoint(
-    "POST", "/api/projects", summary="Create a project.", body=ProjectCreate, answers={201: ProjectAnswer}
+    "POST",
+    "/api/projects",
+    summary="Create a project.",
+    body=ProjectCreate,
+    answers={201: ProjectAnswer},
+    scope="upload",
 )
 def create_project(call: Call) -> Answered:
     body = call.body
@@ -26,6 +31,7 @@ def create_project(call: Call) -> Answered:
     summary="Your projects, newest first.",
     query=PAGING,
     answers={200: Page[ProjectAnswer]},
+    scope="read",
 )
 def list_projects(call: Call) -> Answered:
     limit = call.query["limit"]
@@ -33,7 +39,13 @@ def list_projects(call: Call) -> Answered:
     return Answered(200, page(found, limit, lambda each: each.project_id, ProjectAnswer.of))
 
 
-@api.endpoint("GET", "/api/projects/{projectId}", summary="A project.", answers={200: ProjectAnswer})
+@api.endpoint(
+    "GET",
+    "/api/projects/{projectId}",
+    summary="A project.",
+    answers={200: ProjectAnswer},
+    scope="read",
+)
 def get_project(call: Call) -> Answered:
     return Answered(200, ProjectAnswer.of(call.admitted.project))
 
@@ -44,6 +56,7 @@ def get_project(call: Call) -> Answered:
     summary="Change a project's name or description.",
     body=ProjectChange,
     answers={200: ProjectAnswer},
+    scope="upload",
 )
 def change_project(call: Call) -> Answered:
     body = call.body

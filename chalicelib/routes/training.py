@@ -29,6 +29,7 @@ api = Api(__name__)
     summary="Set the training parameters; what is left out gets a default that trains well.",
     body=TrainingConfigure,
     answers={200: ConfigurationAnswer},
+    scope="train",
 )
 def configure(call: Call) -> Answered:
     stored = services().training.configure(call.admitted.project, training_config(call.body))
@@ -40,6 +41,7 @@ def configure(call: Call) -> Answered:
     "/api/projects/{projectId}/training/configure",
     summary="The current training parameters.",
     answers={200: ConfigurationAnswer},
+    scope="read",
 )
 def get_configuration(call: Call) -> Answered:
     return Answered(200, ConfigurationAnswer.of(services().training.configuration(call.admitted.project)))
@@ -53,6 +55,7 @@ def get_configuration(call: Call) -> Answered:
     body_optional=True,
     headers={"Idempotency-Key": "With the same key, a repeated request within 24 hours starts nothing new."},
     answers={202: SessionStarted},
+    scope="train",
 )
 def start(call: Call) -> Answered:
     project = call.admitted.project
@@ -75,6 +78,7 @@ def start(call: Call) -> Answered:
     summary="The project's runs, newest first.",
     query=PAGING,
     answers={200: Page[SessionAnswer]},
+    scope="read",
 )
 def list_sessions(call: Call) -> Answered:
     limit = call.query["limit"]
@@ -87,6 +91,8 @@ def list_sessions(call: Call) -> Answered:
     "/api/projects/{projectId}/training/{sessionId}/stop",
     summary="Stop a run; one that is training keeps its best weights so far.",
     answers={202: SessionAnswer},
+    scope="train",
+    problems=(409,),
 )
 def stop(call: Call) -> Answered:
     return Answered(202, SessionAnswer.of(services().runs.stop(call.admitted.session)))
@@ -99,6 +105,7 @@ def stop(call: Call) -> Answered:
     query={"history": Query(bool, False, "Also every epoch so far.")},
     headers={"If-None-Match": "The ETag of an earlier answer: 304 where nothing has changed since."},
     answers={200: StatusAnswer, 304: None},
+    scope="read",
 )
 def status(call: Call) -> Answered:
     answer = StatusAnswer.of_watched(services().runs.watch(call.admitted.session, call.query["history"]))
@@ -114,6 +121,8 @@ def status(call: Call) -> Answered:
     "/api/projects/{projectId}/training/{sessionId}/results",
     summary="Accuracy, loss, confusion matrix, model details and the model's files.",
     answers={200: ResultsAnswer},
+    scope="read",
+    problems=(409,),
 )
 def results(call: Call) -> Answered:
     session = call.admitted.session

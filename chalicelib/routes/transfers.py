@@ -23,6 +23,7 @@ _EXPORTS = "/api/projects/{projectId}/data/exports"
     body=ImportCreate,
     headers={"Idempotency-Key": "With the same key, the same request within 24 hours is the same import."},
     answers={201: ImportAnswer},
+    scope="upload",
 )
 def open_import(call: Call) -> Answered:
     body, key = call.body, idempotency_key(call.headers)
@@ -32,7 +33,12 @@ def open_import(call: Call) -> Answered:
 
 
 @api.endpoint(
-    "GET", _IMPORTS, summary="The imports, newest first.", query=PAGING, answers={200: Page[ImportAnswer]}
+    "GET",
+    _IMPORTS,
+    summary="The imports, newest first.",
+    query=PAGING,
+    answers={200: Page[ImportAnswer]},
+    scope="read",
 )
 def list_imports(call: Call) -> Answered:
     limit = call.query["limit"]
@@ -45,6 +51,7 @@ def list_imports(call: Call) -> Answered:
     _IMPORTS + "/{importId}",
     summary="How far an import is; while it is sent, fresh URLs for the parts that are missing.",
     answers={200: ImportAnswer},
+    scope="read",
 )
 def get_import(call: Call) -> Answered:
     return Answered(
@@ -57,6 +64,8 @@ def get_import(call: Call) -> Answered:
     _IMPORTS + "/{importId}/complete",
     summary="Say that every part was sent: the import begins. A repeat changes nothing.",
     answers={202: ImportAnswer},
+    scope="upload",
+    problems=(409,),
 )
 def complete_import(call: Call) -> Answered:
     done = services().imports.complete(call.admitted.project, call.path["importId"])
@@ -70,6 +79,7 @@ def complete_import(call: Call) -> Answered:
     body=ExportCreate,
     headers={"Idempotency-Key": "With the same key, the same request within 24 hours is the same export."},
     answers={202: ExportAnswer},
+    scope="read",
 )
 def start_export(call: Call) -> Answered:
     body, key = call.body, idempotency_key(call.headers)
@@ -81,7 +91,12 @@ def start_export(call: Call) -> Answered:
 
 
 @api.endpoint(
-    "GET", _EXPORTS, summary="The exports, newest first.", query=PAGING, answers={200: Page[ExportAnswer]}
+    "GET",
+    _EXPORTS,
+    summary="The exports, newest first.",
+    query=PAGING,
+    answers={200: Page[ExportAnswer]},
+    scope="read",
 )
 def list_exports(call: Call) -> Answered:
     limit = call.query["limit"]
@@ -89,7 +104,13 @@ def list_exports(call: Call) -> Answered:
     return Answered(200, page(found, limit, _id_of, ExportAnswer.of))
 
 
-@api.endpoint("GET", _EXPORTS + "/{exportId}", summary="How far an export is.", answers={200: ExportAnswer})
+@api.endpoint(
+    "GET",
+    _EXPORTS + "/{exportId}",
+    summary="How far an export is.",
+    answers={200: ExportAnswer},
+    scope="read",
+)
 def get_export(call: Call) -> Answered:
     return Answered(
         200, ExportAnswer.of(services().exports.get(call.admitted.project, call.path["exportId"]))

@@ -18,6 +18,7 @@ api = Api(__name__)
     content_type="multipart/form-data",
     headers={"Idempotency-Key": "With the same key, the same files within 24 hours are no duplicates."},
     answers={201: SentImages, 207: SentImages},
+    scope="upload",
 )
 def send_images(call: Call) -> Answered:
     files = read_files(call.raw, call.headers["content-type"], "images")
@@ -34,6 +35,7 @@ def send_images(call: Call) -> Answered:
     body=UploadCreate,
     headers={"Idempotency-Key": "With the same key, the same files within 24 hours are the same upload."},
     answers={201: UploadAnswer},
+    scope="upload",
 )
 def open_upload(call: Call) -> Answered:
     project_id = call.admitted.project.project_id
@@ -50,6 +52,8 @@ def open_upload(call: Call) -> Answered:
     "/api/projects/{projectId}/data/uploads/{uploadId}/renew",
     summary="Get a fresh signed form for the files of an upload that haven't arrived.",
     answers={200: UploadAnswer},
+    scope="upload",
+    problems=(409,),
 )
 def renew_upload(call: Call) -> Answered:
     renewed = services().posted_uploads.renew(call.admitted.project.project_id, call.path["uploadId"])
@@ -61,6 +65,7 @@ def renew_upload(call: Call) -> Answered:
     "/api/projects/{projectId}/data/uploads/{uploadId}",
     summary="Where each file of an upload stands.",
     answers={200: UploadStatus},
+    scope="read",
 )
 def reconcile_upload(call: Call) -> Answered:
     found = services().posted_uploads.reconcile(call.admitted.project.project_id, call.path["uploadId"])

@@ -16,14 +16,26 @@ api = Api(__name__)
 
 
 @api.endpoint(
-    "POST", "/api/users", summary="Register.", body=UserCreate, answers={201: UserAnswer}, public=True
+    "POST",
+    "/api/users",
+    summary="Register.",
+    body=UserCreate,
+    answers={201: UserAnswer},
+    public=True,
+    problems=(409,),
 )
 def register(call: Call) -> Answered:
     user = services().accounts.register(call.body.username, call.body.email, call.body.password)
     return Answered(201, UserAnswer.of(user))
 
 
-@api.endpoint("GET", "/api/users/me", summary="Who the token belongs to.", answers={200: UserAnswer})
+@api.endpoint(
+    "GET",
+    "/api/users/me",
+    summary="Who the token belongs to.",
+    answers={200: UserAnswer},
+    scope="read",
+)
 def me(call: Call) -> Answered:
     return Answered(200, UserAnswer.of(call.admitted.user))
 
@@ -50,6 +62,7 @@ def change_password(call: Call) -> Answered:
     body=LoginRequest,
     answers={200: LoginAnswer},
     public=True,
+    problems=(401,),
 )
 def log_in(call: Call) -> Answered:
     given = services().accounts.log_in(call.body.login, call.body.password, call.source_address)
@@ -63,6 +76,7 @@ def log_in(call: Call) -> Answered:
     body=RefreshRequest,
     answers={200: LoginAnswer},
     public=True,
+    problems=(401,),
 )
 def refresh(call: Call) -> Answered:
     return Answered(200, LoginAnswer.of(services().accounts.refresh(call.body.refresh_token)))
@@ -75,6 +89,7 @@ def refresh(call: Call) -> Answered:
     body=LogoutRequest,
     answers={204: None},
     public=True,
+    problems=(401,),
 )
 def log_out(call: Call) -> Answered:
     services().accounts.log_out(call.body.refresh_token, call.body.everywhere)

@@ -23,6 +23,8 @@ _Other = Ulid | Annotated[str, Field(pattern=f"^{CURRENT}$")]
     summary="Keep the labelled images as they are now under a name; later changes leave the version alone.",
     body=VersionCreate,
     answers={201: VersionDetailsAnswer},
+    scope="upload",
+    problems=(409,),
 )
 def create_version(call: Call) -> Answered:
     project_id = call.admitted.project.project_id
@@ -41,6 +43,7 @@ def _details(version: DatasetVersion) -> VersionDetailsAnswer:
     summary="The versions, newest first; those without a name were made by runs.",
     query=PAGING | {"named": Query(bool, False, "Only versions that have a name.")},
     answers={200: Page[VersionAnswer]},
+    scope="read",
 )
 def list_versions(call: Call) -> Answered:
     limit, cursor, named = call.query["limit"], call.query["cursor"], call.query["named"]
@@ -53,6 +56,7 @@ def list_versions(call: Call) -> Answered:
     "/api/projects/{projectId}/data/versions/{versionId}",
     summary="A version, and where its manifest can be fetched.",
     answers={200: VersionDetailsAnswer},
+    scope="read",
 )
 def get_version(call: Call) -> Answered:
     found = services().versions.get(call.admitted.project.project_id, call.path["versionId"])
@@ -65,6 +69,8 @@ def get_version(call: Call) -> Answered:
     summary="What changed since a version: images added, removed, relabelled, moved to another split.",
     query={"with": Query(_Other, CURRENT, f"A later version's id, or {CURRENT!r}: the data as it is now.")},
     answers={200: ComparisonAnswer},
+    scope="read",
+    problems=(409,),
 )
 def compare_versions(call: Call) -> Answered:
     project_id = call.admitted.project.project_id

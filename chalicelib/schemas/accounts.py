@@ -68,8 +68,8 @@ class LoginAnswer(Answer):
 
 
 #: At least one character that isn't a space, and no control character.
-_VISIBLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-ProjectName = Annotated[str, Field(max_length=100, pattern=_VISIBLE)]
+VISIBLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+ProjectName = Annotated[str, Field(max_length=100, pattern=VISIBLE)]
 Description = Annotated[str, Field(max_length=2000)]
 
 

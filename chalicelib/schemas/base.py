@@ -5,8 +5,10 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from ..contract.ids import PATTERN
+
 T = TypeVar("T")
-Ulid = Annotated[str, Field(pattern="^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+Ulid = Annotated[str, Field(pattern=f"^{PATTERN}$")]
 
 
 def omitted() -> Any:

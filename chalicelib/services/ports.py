@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from ..contract.records import (
+    ApiKey,
     Configuration,
     EpochMetrics,
     Failure,
@@ -126,6 +127,19 @@ class Users(Protocol):
         """The newest token of a login."""
 
     def end_login(self, family: str) -> None: ...
+
+
+class ApiKeys(Protocol):
+    """API keys, in the rows of their users."""
+
+    def add(self, user_id: str, key: ApiKey, most: int) -> bool:
+        """False where the user has `most` keys already."""
+
+    def revoke(self, user_id: str, key_id: str) -> None:
+        """What is gone already stays gone."""
+
+    def note_use(self, user_id: str, key_id: str, at: str, unless_since: str) -> None:
+        """Sets when a key was last used, unless it is gone, or a use since `unless_since` is noted."""
 
 
 class Projects(Protocol):

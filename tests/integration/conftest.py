@@ -1,18 +1,22 @@
 """The API in the process, through Chalice's test client, on the embedded AWS."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from chalice.test import Client
 
-from chalicelib import bootstrap
+from chalicelib import bootstrap, openapi
 from chalicelib.routes.api import STAGE
+from chalicelib.routes.documentation import BLUEPRINTS
+from chalicelib.routes.headers import SECURITY
 from infra.local.aws import EmbeddedAws
 
 JSON = "application/json"
@@ -33,7 +37,9 @@ class Api:
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         response = self.client.http.request(method, path.removeprefix(f"/{STAGE}"), headers=sent, body=body)
-        return Answer(response.status_code, dict(response.headers), response.body)
+        answer = Answer(response.status_code, dict(response.headers), response.body)
+        _check_documented(method, path, answer)
+        return answer
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> "Answer":
         return self.send(method, path, b"" if body is None else json.dumps(body).encode(), **headers)
@@ -73,6 +79,26 @@ class Answer:
         assert {"type", "title", "status", "detail", "code", "requestId"} <= document.keys()
         assert document["status"] == self.status >= 400
         return str(document["code"])
+
+
+def _check_documented(method: str, path: str, answer: Answer) -> None:
+    """Whatever a test asks: the OpenAPI document has the status, and the security headers are there."""
+    assert SECURITY.keys() <= answer.headers.keys()
+    statuses = next((found for pattern, found in _statuses()[method] if pattern.fullmatch(path)), None)
+    if statuses is not None:
+        assert {str(answer.status), f"{answer.status // 100}XX"} & statuses, (method, path, answer.status)
+
+
+@cache
+def _statuses() -> Mapping[str, list[tuple[re.Pattern[str], set[str]]]]:
+    """Method -> patterns of paths, literal ones first, with the statuses that are documented."""
+    document = openapi.document(each for blueprint in BLUEPRINTS for each in blueprint.endpoints)
+    found: dict[str, list[tuple[re.Pattern[str], set[str]]]] = defaultdict(list)
+    for path in sorted(document["paths"], key=lambda each: each.count("{")):
+        pattern = re.compile(re.sub(r"{\w+}", "[^/?]+", path) + r"(\?.*)?")
+        for method, operation in document["paths"][path].items():
+            found[method.upper()].append((pattern, set(operation["responses"])))
+    return found
 
 
 def multipart(files: Sequence[tuple[str, bytes]], field: str = "images") -> tuple[bytes, str]:
@@ -121,6 +147,7 @@ def environment(stack: EmbeddedAws) -> Iterator[None]:
 def forget() -> None:
     """The next call makes services and clients anew, as a function does that has just started."""
     bootstrap.services.cache_clear()
+    bootstrap.settings.cache_clear()
     bootstrap.aws.cache_clear()
 
 

@@ -81,7 +81,10 @@ def test_the_document_is_openapi_3_1(openapi):
 def test_every_route_is_documented_and_every_operation_is_routed(openapi):
     """The app's routes and the document's operations are the same."""
     routed = {
-        (method.lower(), f"/{STAGE}{path}") for path, methods in app.routes.items() for method in methods
+        (method.lower(), f"/{STAGE}{path}")
+        for path, methods in app.routes.items()
+        for method in methods
+        if method != "OPTIONS"  # preflights: routes/headers.py
     }
     assert set(_operations(openapi)) == routed
 
@@ -98,11 +101,27 @@ def test_all_but_the_public_operations_need_a_token(openapi):
 
 
 def test_operations_have_ids_summaries_and_a_problem(openapi):
-    """Each operation has an id of its own, a sentence, and the form of its errors."""
+    """Each operation has an id of its own, a sentence, and the form of its errors, status by status."""
     operations = _operations(openapi).values()
     assert len({each["operationId"] for each in operations}) == len(operations)
     assert all(each["summary"] for each in operations)
-    assert all("application/problem+json" in each["responses"]["default"]["content"] for each in operations)
+    for each in operations:
+        errors = {status: answer for status, answer in each["responses"].items() if status[0] in "45"}
+        assert {"400", "403", "422", "429", "5XX"} <= errors.keys()
+        assert all("application/problem+json" in answer["content"] for answer in errors.values())
+        assert "default" not in each["responses"]
+
+
+def test_operations_name_the_scope_that_a_key_needs(openapi):
+    """A scope stands with each operation that is open to API keys, and with no other."""
+    scopes = {
+        each.name: [{"bearer": []}, {"apiKey": [each.scope]}] if each.scope else [{"bearer": []}]
+        for blueprint in BLUEPRINTS
+        for each in blueprint.endpoints
+        if not each.public
+    }
+    found = {each["operationId"]: each["security"] for each in _operations(openapi).values()}
+    assert {name: security for name, security in found.items() if security} == scopes
 
 
 @pytest.mark.parametrize("field", fields(TrainingConfig), ids=lambda each: each.name)
