@@ -23,6 +23,7 @@ from chalice.local import (
 )
 
 from chalicelib.routes.api import STAGE
+from chalicelib.routes.headers import SECURITY
 
 #: API Gateway's, for a request's body: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -215,7 +216,7 @@ class _Handler(ChaliceRequestHandler):
         }  # fmt: skip
         if hint:
             problem["hint"] = hint
-        headers = {"Content-Type": "application/problem+json", "x-amzn-RequestId": request_id}
+        headers = {"Content-Type": "application/problem+json", "x-amzn-RequestId": request_id, **SECURITY}
         if retry_after_seconds:
             headers["Retry-After"] = str(retry_after_seconds)
         if self.close_connection:

@@ -98,7 +98,8 @@ def _function(integration: Mapping[str, Any]) -> str | None:
 
 def _response(declared: Mapping[str, Any]) -> GatewayResponse:
     headers = {
-        name.removeprefix("gatewayresponse.header."): str(value).strip("'")
+        name.removeprefix("gatewayresponse.header."): value.strip("'")
         for name, value in declared.get("responseParameters", {}).items()
+        if isinstance(value, str)  # the others are there on a condition, which by default doesn't hold
     }
     return GatewayResponse(int(declared.get("statusCode", 0)), headers, declared.get("responseTemplates", {}))

@@ -141,6 +141,22 @@ def test_settings_are_read_from_the_environment():
     assert Settings.read(ENVIRONMENT | {"OTHER": "x"}) == Settings.read(ENVIRONMENT)
 
 
+def test_origins_are_a_list_without_wildcards():
+    """No origin by default; origins with commas between them; a wildcard or a path is refused at once."""
+    assert Settings.read(ENVIRONMENT).origins == frozenset()
+    two = Settings.read(ENVIRONMENT | {"CORS_ORIGINS": "https://a.example,http://localhost:5173"})
+    assert two.origins == {"https://a.example", "http://localhost:5173"}
+    for broken in (
+        "*",
+        "https://*.example",
+        "a.example",
+        "https://a.example/",
+        "https://a.example, https://b",
+    ):
+        with pytest.raises(RuntimeError, match="CORS_ORIGINS"):
+            Settings.read(ENVIRONMENT | {"CORS_ORIGINS": broken})
+
+
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_missing_setting_is_named(name):
     """A variable that is not set, or empty, fails at once by its name."""

@@ -19,6 +19,7 @@ from chalicelib.services.labelling import LabelFailure, LabelReport
 STATUS = {
     "MalformedError": 400,
     "UnauthenticatedError": 401,
+    "ForbiddenError": 403,
     "NotFoundError": 404,
     "ConflictError": 409,
     "TooLargeError": 413,

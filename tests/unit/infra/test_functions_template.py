@@ -17,6 +17,7 @@ from chalicelib.adapters.security import JwtTokens
 from chalicelib.contract.signing import KeyRing, SigningKey
 from chalicelib.events import ingest, removal
 from chalicelib.routes.api import STAGE
+from chalicelib.routes.headers import SECURITY
 from chalicelib.settings import Settings
 from infra.local.aws import TEMPLATE
 from infra.local.schedules import rate_seconds
@@ -131,17 +132,40 @@ def test_what_is_throttled_by_itself_is_there():
 
 @pytest.mark.parametrize("kind", RESPONSES)
 def test_api_gateway_answers_as_the_api_does(kind):
-    """Each of its own answers is a problem document that a page of another origin can read."""
+    """Each of its own answers is a problem document, with the headers of every answer."""
     response = RESPONSES[kind]
     headers = response["ResponseParameters"]["Headers"]
     assert headers["Content-Type"] == "'application/problem+json'"
-    assert headers["Access-Control-Allow-Origin"] == {"Fn::Sub": "'${AllowedOrigin}'"}
+    # API Gateway's own quotes have no room for those of a policy.
+    expected = {**SECURITY, "Content-Security-Policy": "sandbox", "Vary": "Origin"}
+    assert {name: headers[name].strip("'") for name in expected} == expected
     problem = json.loads(response["ResponseTemplates"]["application/json"])
     assert problem["status"] == response["StatusCode"]
     assert problem["title"] == HTTPStatus(problem["status"]).phrase
     assert problem["type"] == f"urn:darkroom:problem:{problem['code']}"
     assert problem["requestId"] == "$context.requestId"
     assert problem["detail"]
+
+
+@pytest.mark.parametrize("kind", RESPONSES)
+def test_pages_of_a_configured_origin_alone_read_what_api_gateway_answers(kind):
+    """Without CorsOrigins no page elsewhere may; with it the first of them, which is never a wildcard."""
+    condition, allowed, nothing = RESPONSES[kind]["ResponseParameters"]["Headers"][
+        "Access-Control-Allow-Origin"
+    ]["Fn::If"]
+    assert template()["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "CorsOrigins"}, ""]}]}
+    first = {"Fn::Select": [0, {"Fn::Split": [",", {"Ref": "CorsOrigins"}]}]}
+    assert allowed == {"Fn::Sub": ["'${First}'", {"First": first}]}
+    assert nothing == {"Ref": "AWS::NoValue"}
+    pattern = PARAMETERS["CorsOrigins"]["AllowedPattern"]
+    assert PARAMETERS["CorsOrigins"]["Default"] == ""
+    for text, is_taken in (
+        ("", True),
+        ("*", False),
+        ("https://*.x", False),
+        ("https://a.b,http://c:1", True),
+    ):
+        assert bool(re.fullmatch(pattern, text)) == is_taken
 
 
 def test_an_unknown_path_is_404_however_it_is_asked_for():
