@@ -10,6 +10,8 @@ from pydantic.json_schema import models_json_schema
 from .contract.ids import PATTERN
 from .problems import MEDIA_TYPE
 from .routes.api import Endpoint
+from .routes.body import MAX_FILES
+from .routes.idempotency import MAX_KEY
 from .schemas.base import Problem
 from .services.api_keys import MARK
 
@@ -17,7 +19,14 @@ _REFERENCE = "#/components/schemas/{model}"
 _FILES = {
     "type": "object",
     "required": ["images"],
-    "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+    "properties": {
+        "images": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary"},
+            "minItems": 1,
+            "maxItems": MAX_FILES,
+        },
+    },
 }
 _SECURITY_SCHEMES = {
     "bearer": {
@@ -32,6 +41,11 @@ _SECURITY_SCHEMES = {
         "bearerFormat": f"{MARK}…",
         "description": "An API key; an operation names the scope that it needs: read, upload or train.",
     },
+}
+#: What the request headers hold that views read.
+_HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+    "If-None-Match": {"type": "string"},
 }
 _ID = {"type": "string", "pattern": f"^{PATTERN}$"}
 
@@ -129,7 +143,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         for name, each in endpoint.query.items()
     ]
     in_header = [
-        {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
+        {"name": name, "in": "header", "description": meaning, "schema": _HEADERS[name]}
         for name, meaning in endpoint.headers.items()
     ]
     return in_path + in_query + in_header

@@ -53,6 +53,10 @@ def task_of(architecture: str) -> TaskType:
     return "detection" if architecture in get_args(Detector) else "classification"
 
 
+#: In the place of "more than 0": DynamoDB holds no number below 1e-130, and would have kept that for 0.
+SMALLEST = 1e-12
+
+
 def _parameter(default: Any, doc: str, **bounds: float) -> Any:
     """A field with its meaning and its bounds: `ge`, `gt`, `le`, `lt`."""
     return field(default=default, metadata={"doc": doc, "bounds": bounds})
@@ -67,7 +71,7 @@ class TrainingConfig:
     """
 
     learning_rate: float | None = _parameter(
-        None, "Peak learning rate of the head; by default what suits the optimizer.", gt=0, le=10
+        None, "Peak learning rate of the head; by default what suits the optimizer.", ge=SMALLEST, le=10
     )
     epochs: int | None = _parameter(None, "Passes over the training split.", ge=1, le=1000)
     batch_size: int | None = _parameter(
@@ -114,7 +118,7 @@ class TrainingConfig:
     validation_split: float = _parameter(
         0.2,
         "Share of each class, among images without a split, that is kept for validation if none has `val`.",
-        gt=0,
+        ge=SMALLEST,
         le=0.5,
     )
     seed: int = _parameter(
@@ -154,7 +158,10 @@ class TrainingConfig:
         1, "Machines to train on together, all of their GPUs; more than one are no Spot ones.", ge=1, le=16
     )
     checkpoint_minutes: float = _parameter(
-        5.0, "Between two checkpoints at most; an epoch of ten seconds or more ends with one.", gt=0, le=1440
+        5.0,
+        "Between two checkpoints at most; an epoch of ten seconds or more ends with one.",
+        ge=SMALLEST,
+        le=1440,
     )
     max_runtime_minutes: int = _parameter(
         480, "After this, training ends with the best weights so far.", ge=1, le=10080

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from io import BytesIO
+from math import isfinite
 from typing import Any, NoReturn
 
 from multipart import MultipartError, MultipartParser, ParserLimitReached, parse_options_header
@@ -13,6 +14,8 @@ from ..services.direct_uploads import SentFile
 #: Lambda takes 6 MB a request, and base64 makes four bytes of three.
 MAX_MULTIPART_BYTES = 4_500_000
 MAX_FILES = 1000
+#: Up to here a float holds every whole number.
+_WHOLE = 2**53
 _OTHER_WAY = "Send large files, or many, through POST /api/projects/{projectId}/data/uploads."
 
 
@@ -25,7 +28,9 @@ def read_json(raw: bytes) -> Any:
     if not raw:
         raise MalformedError("the body is empty; JSON is expected", code="malformed-json")
     try:
-        return json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        return json.loads(
+            raw, parse_constant=_refuse_constant, parse_float=_number, object_pairs_hook=_object
+        )
     except UnicodeDecodeError as error:
         raise MalformedError("the body isn't UTF-8", code="malformed-json") from error
     except RecursionError as error:
@@ -36,6 +41,14 @@ def read_json(raw: bytes) -> Any:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
+
+
+def _number(text: str) -> float:
+    """2.0 is the number 2, as in JSON Schema; 1e999 is none that anything here can hold."""
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return int(value) if value.is_integer() and abs(value) <= _WHOLE else value
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..contract.errors import UnprocessableError
 
-_MAX_KEY = 255
+MAX_KEY = 255
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
@@ -14,6 +14,6 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
         UnprocessableError: it is empty or longer than 255 characters.
     """
     key = headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= _MAX_KEY:
+    if key is not None and not 0 < len(key) <= MAX_KEY:
         raise UnprocessableError("the Idempotency-Key has 1 to 255 characters", code="bad-idempotency-key")
     return key

@@ -10,6 +10,7 @@ from ..contract.records import LabelValue, SplitName
 from ..services.classes import Renamed
 from ..services.gallery import Labelled
 from ..services.labelling import LabelFailure, LabelReport
+from ..services.names import MAX_CLASS_NAME
 from ..services.splits import SplitReport
 from .base import Answer, Request, Ulid
 
@@ -109,10 +110,17 @@ class SplitsAnswer(Answer):
         return cls(summary=summary, items=items)
 
 
+_RENAMES_SCHEMA: Any = {
+    "additionalProperties": {"type": "string", "minLength": 1, "maxLength": MAX_CLASS_NAME}
+}
+
+
 class ClassesRename(Request):
     """Class -> its new name, all at once; `cursor` is the nextCursor of the same request before."""
 
-    renames: Annotated[dict[str, str], Field(min_length=1, max_length=MAX_RENAMES)]
+    renames: Annotated[
+        dict[str, str], Field(min_length=1, max_length=MAX_RENAMES, json_schema_extra=_RENAMES_SCHEMA)
+    ]
     cursor: Ulid | None = None
 
 

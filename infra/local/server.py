@@ -224,4 +224,4 @@ class _Handler(ChaliceRequestHandler):
         self._send_http_response(status, headers, json.dumps(problem))
 
     # The base class has bound these names to its own handler.
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle  # noqa: N815
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = _generic_handle  # noqa: N815

@@ -77,7 +77,7 @@ def running_stack(
             compute(aws, outside, log_folder, slots=slots, grace_seconds=grace_seconds)
         )
         stack.enter_context(threads(_work(app, aws)))
-        stack.enter_context(_serving(server))
+        stack.enter_context(serving(server))
         url = f"http://{host}:{server.server_port}"
         yield Stack(url=url, aws=aws, runner=runners["JobQueue"], data_runner=runners["DataJobQueue"])
 
@@ -142,7 +142,8 @@ def threads(work: list[Callable[[threading.Event], Any]]) -> Iterator[None]:
 
 
 @contextmanager
-def _serving(server: Server) -> Iterator[None]:
+def serving(server: Server) -> Iterator[None]:
+    """Answers requests, in a thread, until the context ends."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

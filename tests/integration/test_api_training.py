@@ -56,6 +56,9 @@ def test_configuration_fills_in_defaults(api: Api) -> None:
     [
         ("learningRate", 0),
         ("learningRate", 11),
+        ("learningRate", 5e-324),
+        ("checkpointMinutes", 5e-324),
+        ("validationSplit", 1e-200),
         ("learningRate", "0.1"),
         ("epochs", 0),
         ("epochs", 1001),

@@ -171,8 +171,8 @@ def _kind(slot: Slot) -> str:
     "an id of another user or project, in each place for an id of each route, by token and by key",
     times=len(PROBES),
     soak=10 * len(PROBES),
-    outcome="404, in a list or a body what an unknown id gets; the answer and the calls of AWS are those for an id"
-    " that never was; no write",
+    outcome="404, in a list or a body what an unknown id gets; the answer and the calls of AWS are those for"
+    " an id that never was; no write",
 )
 def test_a_foreign_id_is_an_id_that_never_was(nobody: Api, times: int) -> None:
     """Nothing in the answer, nothing in the work for it, and nothing in the tables tells the two apart."""

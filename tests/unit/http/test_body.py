@@ -40,6 +40,8 @@ def _files(raw: bytes, content_type: str = TYPE):
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b"1" * 5000,
+        b"[1e999]",
+        b"[-1e999]",
         b"01",
         b'"\x00"',
     ],
@@ -55,6 +57,13 @@ def test_what_is_not_json_is_malformed(raw):
 def test_json_is_read():
     """Proper JSON comes through, in whatever characters."""
     assert read_json('{"é": [1, 2.5, null, true]}'.encode()) == {"é": [1, 2.5, None, True]}
+
+
+def test_a_whole_number_is_one_however_it_is_written():
+    """2.0 and 2e0 are 2, which a member that wants a whole number takes; what has a fraction stays."""
+    read = read_json(b"[2.0, 2e0, -3.0, 2.5, 1e300]")
+    assert read == [2, 2, -3, 2.5, 1e300]
+    assert [type(each) for each in read] == [int, int, int, float, float]
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
