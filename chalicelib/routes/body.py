@@ -29,7 +29,7 @@ def read_json(raw: bytes) -> Any:
         raise MalformedError("the body is empty; JSON is expected", code="malformed-json")
     try:
         return json.loads(
-            raw, parse_constant=_refuse_constant, parse_float=_number, object_pairs_hook=_object
+            raw.decode(), parse_constant=_refuse_constant, parse_float=_number, object_pairs_hook=_object
         )
     except UnicodeDecodeError as error:
         raise MalformedError("the body isn't UTF-8", code="malformed-json") from error

@@ -3,10 +3,10 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib import bootstrap, openapi
 from chalicelib.contract.ids import PATTERN
@@ -15,6 +15,7 @@ from infra.local import jobs as jobs  # a job waits RUNNABLE: imported for its e
 from tests.images import image
 from tests.integration.conftest import Api, multipart
 
+T = TypeVar("T")
 _ENDPOINTS = {each.name: each for blueprint in BLUEPRINTS for each in blueprint.endpoints}
 _DOCUMENT = openapi.document(_ENDPOINTS.values())
 _SCHEMAS = _DOCUMENT["components"]["schemas"]
@@ -119,10 +120,10 @@ class Seen:
 
     @property
     def writes(self) -> list[str]:
-        return [each for each in self.calls if each.rpartition(".")[2] not in _READS]
+        return [each for each in self.calls if each.rpartition(".")[2] not in READS]
 
 
-_READS = {
+READS = {
     "BatchGetItem", "GetItem", "Query", "GetObject", "HeadObject", "ListObjectsV2", "ListParts",
     "DescribeJobs", "ListJobs", "GetSecretValue",
 }  # fmt: skip
@@ -158,6 +159,11 @@ def recorded() -> Iterator[Counter[str]]:
     finally:
         for client in clients:
             client.meta.events.unregister("before-send", count)
+
+
+def spread(cases: Sequence[T], times: int) -> list[T]:
+    """So many of the cases, from all of their length."""
+    return [cases[number * len(cases) // times] for number in range(times)]
 
 
 def comparable(seen: Seen, sent_id: str) -> tuple[int, Any]:

@@ -36,6 +36,8 @@ def _files(raw: bytes, content_type: str = TYPE):
         b'{"a": 1, "a": 1}',
         b'{"a": {"b": 1, "b": 2}}',
         b"\xff\xfe\x00",
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
         b'"\xe9"',
         b"[" * 100_000,
         b'{"a":' * 100_000,
