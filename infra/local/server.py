@@ -224,4 +224,10 @@ class _Handler(ChaliceRequestHandler):
         self._send_http_response(status, headers, json.dumps(problem))
 
     # The base class has bound these names to its own handler.
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = _generic_handle  # noqa: N815
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = _generic_handle  # noqa: N815
+
+    def __getattr__(self, name: str) -> Any:
+        """Any other method has a handler too: it is 405, with those that the path knows."""
+        if name.startswith("do_"):
+            return self._generic_handle
+        raise AttributeError(name)

@@ -211,7 +211,7 @@ def _rows(world: World, stack: EmbeddedAws) -> list[Any]:
 
 @pytest.mark.injects(
     "a value of another type or size in a member of a body",
-    times=200,
+    times=120,
     soak=len(CHANGED),
     outcome="taken or refused with a documented status, never a 5xx; what was taken can be read",
 )

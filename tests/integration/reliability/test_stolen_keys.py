@@ -18,7 +18,7 @@ from tests.support import new_id
 
 @pytest.mark.injects(
     "an API key with another secret, another user's or an unknown id in it, cut, expired or revoked",
-    times=120,
+    times=60,
     soak=6_000,
     outcome="401 in the same words, after one read at most, and no write",
 )
