@@ -9,6 +9,7 @@ from tests.integration.test_api_access import CLOSED, _concrete
 KEYS = "/api/users/me/keys"
 #: What no key is enough for: what deletes, and the account. A route joins them, or leaves, by decision.
 LOGIN_ONLY = {
+    ("POST", "/api/users/me/password"),
     ("POST", KEYS),
     ("GET", KEYS),
     ("DELETE", KEYS + "/{keyId}"),

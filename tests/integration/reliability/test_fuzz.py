@@ -15,15 +15,17 @@ from tests.integration.conftest import Api
 from tests.integration.reliability.foreign import World
 
 #: These may answer 422 to a request that fits its schema, for what no schema says: what the project has,
-#: names that can't be a class or a file's, members that don't go together, an Idempotency-Key that was used
-#: for something else. No other operation may.
+#: names that can't be a class or a file's, common passwords, members that don't go together, and an
+#: Idempotency-Key that was used for something else. No other operation may.
 REFUSE_BY_DATA = (
+    "change_password",
     "configure",
     "create_version",
     "delete_images",
     "make_key",
     "open_import",
     "open_upload",
+    "register",
     "rename_classes",
     "send_images",
     "start",

@@ -160,7 +160,7 @@ def test_a_revoked_key_ends_at_once(world):
 def test_keys_outlive_sessions(world):
     """Ending every login, as a change of the password does, leaves machines at work."""
     key = world.make()
-    world.ports.users.end_all_logins(world.user_id)
+    world.ports.users.end_all_logins(world.user_id, 1)
     assert world.admit(key)
 
 
