@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .. import bootstrap
 from ..contract.errors import DarkroomError, FieldError, UnprocessableError
-from ..contract.ids import ulid
+from ..contract.ids import is_ulid, ulid
 from ..contract.records import Scope
 from ..logs import about, invocation, note
 from ..problems import internal_problem, message, problem, unprocessable
@@ -201,7 +201,9 @@ class _Exchange:
                 self._endpoint.scope,
             )
             # Not before: what nobody was admitted to is only what somebody has written.
-            note(userId=admitted.user.user_id, **self._path_ids)
+            # Whatever else stands in a path may be a secret that somebody mistook for an id.
+            ids = {name: each for name, each in self._path_ids.items() if is_ulid(each)}
+            note(userId=admitted.user.user_id, **ids)
         raw = self._request.raw_body or b""
         return Call(
             path=self._path_ids,

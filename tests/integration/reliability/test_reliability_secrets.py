@@ -33,6 +33,8 @@ class Canaries:
         email = f"{self._name}@example.org"
         self._call("POST", "/api/users", {"username": self._name, "email": email, "password": self.password})
         self._log_in()
+        key = self._call("POST", "/api/users/me/keys", {"name": "canary", "scopes": ["read"]})
+        self._secret(key["key"])
         project = self._call("POST", "/api/projects", {"projectName": "canaries"})
         self._project = f"/api/projects/{project['projectId']}"
         self._sign()
@@ -88,6 +90,9 @@ class Canaries:
             lambda each: self._call("DELETE", f"/api/nothing/{quote(each, safe='')}"),
             lambda each: self._send("POST", "/api/projects", f'{{"projectName": {each}'.encode(), {}),
             lambda each: self._send("GET", "/api/users/me", None, {"Authorization": f"Basic {each}"}),
+            lambda each: self._send("GET", "/api/projects", None, {"Authorization": f"Bearer {each}"}),
+            lambda each: self._call("DELETE", f"/api/users/me/keys/{quote(each, safe='')}"),
+            lambda each: self._call("POST", "/api/users/me/password", {"currentPassword": each, each: each}),
             lambda _: self._refresh(),
         ]  # fmt: skip
         self._random.choice(ways)(self._random.choice(sorted(self.secrets)))
