@@ -37,6 +37,7 @@ from .services.access import Access
 from .services.accounts import Accounts
 from .services.api_keys import KeyRegister
 from .services.classes import ClassNames
+from .services.console import ConsolePolicy
 from .services.deletion import Deletion
 from .services.direct_uploads import DirectUploads
 from .services.gallery import Gallery
@@ -122,6 +123,7 @@ class Services:
     imports: Imports
     exports: Exports
     transfer_runner: TransferRunner
+    console_policy: ConsolePolicy
 
 
 def assemble(p: Ports) -> Services:
@@ -154,6 +156,7 @@ def assemble(p: Ports) -> Services:
         imports=Imports(book, p.large_objects),
         exports=Exports(book, versions),
         transfer_runner=runner,
+        console_policy=ConsolePolicy(p.store),
         oversight=Oversight(p.sessions, p.jobs, p.telemetry, p.clock),
     )
 

@@ -193,6 +193,9 @@ class FakeStore:
     ) -> str:
         return f"https://store.example/{key}?expires={seconds}&name={file_name or ''}&type={content_type}"
 
+    def origins(self) -> frozenset[str]:
+        return frozenset({"https://store.example"})
+
     def put(self, key: str, content: bytes, content_type: str) -> str:
         self.objects[key] = content
         self.modified[key] = self._clock.now()

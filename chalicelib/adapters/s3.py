@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -44,6 +44,10 @@ class S3ObjectStore:
             # Saved, and not opened as a page. RFC 6266: the name survives whatever characters it has.
             params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(file_name, safe='')}"
         return str(self._aws.s3.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds))
+
+    def origins(self) -> frozenset[str]:
+        urls = (self.sign_get("a", 60), self.sign_post("a", 1, 60).url)
+        return frozenset(f"{url.scheme}://{url.netloc}" for url in map(urlsplit, urls))
 
     def put(self, key: str, content: bytes, content_type: str) -> str:
         with unavailable():

@@ -102,13 +102,17 @@ def stop(call: Call) -> Answered:
     "GET",
     "/api/projects/{projectId}/training/{sessionId}/status",
     summary="How a run is doing.",
-    query={"history": Query(bool, False, "Also every epoch so far.")},
+    query={
+        "history": Query(bool, False, "Also every epoch so far."),
+        "configuration": Query(bool, False, "Also the parameters that it trains with."),
+    },
     headers={"If-None-Match": "The ETag of an earlier answer: 304 where nothing has changed since."},
     answers={200: StatusAnswer, 304: None},
     scope="read",
 )
 def status(call: Call) -> Answered:
-    answer = StatusAnswer.of_watched(services().runs.watch(call.admitted.session, call.query["history"]))
+    watched = services().runs.watch(call.admitted.session, call.query["history"])
+    answer = StatusAnswer.of_watched(watched, call.query["configuration"])
     etag = f'"{sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if etag in call.headers.get("if-none-match", ""):

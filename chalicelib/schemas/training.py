@@ -118,16 +118,19 @@ class SessionAnswer(Answer):
 
 
 class StatusAnswer(SessionAnswer):
-    """How a run is doing; with `?history=true` also every epoch so far."""
+    """How a run is doing; with `?history=true` also every epoch so far, with `?configuration=true` also
+    the parameters that it trains with."""
 
     history: list[Metrics] | None = omitted()
+    configuration: Json | None = omitted()
 
     @classmethod
-    def of_watched(cls, watched: Watched) -> Self:
+    def of_watched(cls, watched: Watched, with_configuration: bool = False) -> Self:
         history = watched.history
         return cls(
             **_session_members(watched.session),
             history=None if history is None else [_metrics(each) for each in history],
+            configuration=dict(watched.session.config) if with_configuration else None,
         )
 
 

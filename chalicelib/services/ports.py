@@ -304,6 +304,9 @@ class ObjectStore(Protocol):
     ) -> str:
         """A URL of an object, which comes as that type whatever it is; with a file name, to be saved."""
 
+    def origins(self) -> frozenset[str]:
+        """Where the signed URLs and forms lead: `https://host`, for a page's Content-Security-Policy."""
+
     def put(self, key: str, content: bytes, content_type: str) -> str:
         """Stores an object and returns its ETag."""
 

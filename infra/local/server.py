@@ -1,6 +1,7 @@
 """API Gateway and Lambda in front of the Chalice app: HTTP with their limits."""
 
 import base64
+import gzip
 import json
 import re
 import threading
@@ -35,6 +36,10 @@ _SMALLER = "Send many or large images through POST /api/projects/{projectId}/dat
 CONCURRENCY = 16
 #: That a request waits for its turn: API Gateway's, for an answer.
 _PATIENCE_SECONDS = 29
+#: MinimumCompressionSize of the API in infra/functions.yaml.
+MIN_COMPRESSED_BYTES = 1024
+#: Where a person who types the address alone wants to go.
+_CONSOLE = f"/{STAGE}/"
 #: A refused body up to this size is read and thrown away, so that the client can read the answer.
 _DRAINED_BYTES = 100 * 1024 * 1024
 
@@ -147,6 +152,9 @@ class _Handler(ChaliceRequestHandler):
             self._invoke(self.rfile.read(int(length)) or None)
 
     def _invoke(self, body: bytes | None) -> None:
+        if self.command == "GET" and self.path in ("/", f"/{STAGE}"):
+            self._send_http_response(HTTPStatus.FOUND, {"Location": _CONSOLE}, "")
+            return
         if self._payload_bytes(body) > MAX_PAYLOAD_BYTES:
             self._refuse_size("as a Lambda event, in which binary types are base64, it may have 6 MiB")
             return
@@ -164,8 +172,15 @@ class _Handler(ChaliceRequestHandler):
             self._refuse(HTTPStatus.BAD_GATEWAY, "answer-too-large", "The answer has more than 6 MiB.")
             return
         answer = self._handle_binary(answer)
-        headers = answer["headers"] | answer["multiValueHeaders"]
-        self._send_http_response(answer["statusCode"], headers, answer["body"])
+        headers, content = self._compressed(answer["headers"] | answer["multiValueHeaders"], answer["body"])
+        self._send_http_response(answer["statusCode"], headers, content)
+
+    def _compressed(self, headers: dict[str, Any], body: str | bytes | None) -> tuple[dict[str, Any], Any]:
+        """As API Gateway does for a client that takes gzip."""
+        content = body.encode() if isinstance(body, str) else body or b""
+        if len(content) < MIN_COMPRESSED_BYTES or "gzip" not in self.headers.get("Accept-Encoding", ""):
+            return headers, body
+        return headers | {"Content-Encoding": "gzip"}, gzip.compress(content, 6, mtime=0)
 
     def _in_turn(self, request: tuple[Any, ...]) -> Any:
         """The answer to a request; None where its turn doesn't come."""
