@@ -67,7 +67,7 @@ async function once(method, url, body, headers, token, signal) {
     throw error.name === "AbortError" ? error : new Unreachable();
   }
   reached();
-  const text = response.status === 304 ? "" : await response.text();
+  const text = await response.text();
   return { status: response.status, body: parsed(text), headers: response.headers };
 }
 

@@ -12,7 +12,7 @@ const ROUTES = [
   ["/p/:projectId/compare/:sessionIds", () => import("../views/compare.js"), "runs"],
 ];
 
-/** {path, params, query, load, tab}; load is undefined where there is no such page. */
+/** {path, page, params, query, load, tab}; load is undefined where there is no such page. */
 export const route = new Store(read());
 
 addEventListener("hashchange", () => route.set(read()));
@@ -28,9 +28,11 @@ function read() {
     names.forEach((name, index) => {
       if (name.startsWith(":")) params[name.slice(1)] = decodeURIComponent(parts[index]);
     });
-    return { path, params, query: Object.fromEntries(new URLSearchParams(query)), load, tab };
+    // From one image to the next it stays the same page.
+    const page = path.replace(/image\/.*/, "image");
+    return { path, page, params, query: Object.fromEntries(new URLSearchParams(query)), load, tab };
   }
-  return { path, params: {}, query: {} };
+  return { path, page: path, params: {}, query: {} };
 }
 
 /** An address for a link: href("p", projectId, "runs"). */

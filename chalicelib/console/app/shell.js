@@ -76,20 +76,20 @@ function Banner() {
 }
 
 function View() {
-  const { path, params, query, load, tab } = useStore(route);
+  const { path, page, params, query, load, tab } = useStore(route);
   const [view, setView] = useState(null);
   const [failure, setFailure] = useState(null);
   useEffect(() => {
     let isCurrent = true;
     if (!load) return setView({ Component: NoPage });
     load().then(
-      (module) => isCurrent && (setFailure(null), setView({ Component: module.default, path, params, query, tab })),
+      (module) => isCurrent && (setFailure(null), setView({ Component: module.default, page, params, query, tab })),
       () => isCurrent && setFailure("A part of the console could not be loaded. It may have been updated."),
     );
     return () => (isCurrent = false);
   }, [path]);
   if (failure) return html`<${Broken} text=${failure} />`;
-  return html`<main id="main" tabindex="-1">${view && html`<${Guarded} key=${view.path} ...${view} />`}</main>`;
+  return html`<main id="main" tabindex="-1">${view && html`<${Guarded} key=${view.page} ...${view} />`}</main>`;
 }
 
 let isFirst = true;

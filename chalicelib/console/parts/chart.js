@@ -23,7 +23,7 @@ export function Chart({ title, series, format = figure, summary, from0 = false, 
     setAt(frame && nearest(frame.xs, frame.unx(left)));
   };
   return html`<figure class="chart" ref=${place} aria-labelledby=${id}>
-    <div class="row"><h3 id=${id} class="grow">${title}</h3>
+    <div class="row"><h2 id=${id} class="grow">${title}</h2>
       <ul class="legend plain">${series.map((each) => html`<li class=${cx(each.colour, each.dashed && "dashed")}>${each.name}</li>`)}</ul></div>
     ${frame
       ? html`<svg width=${width} height=${HEIGHT} aria-hidden="true" onPointerMove=${point} onPointerLeave=${() => setAt(null)}>

@@ -119,8 +119,7 @@ function Board({ project, list, summary, isFiltered }) {
     <${Toolbar} ...${given} list=${list} onDelete=${() => setAsked([...selected])} onClear=${() => setSelected(new Set())} onOpen=${() => open(items.find((each) => selected.has(each.imageId)))} />
     <${Grid} items=${items} done=${done} selected=${selected} onSelect=${setSelected} onKey=${press} onOpen=${open}
       onNear=${() => list.more()} onBroken=${(image) => list.renew(image.imageId).catch(() => {})} />
-    <p class="dim foot" role="status">${count(items.length)}${done ? " shown" : " loaded, more as you scroll"}${loading ? "…" : "."}
-      Arrows move, space selects, shift extends${isDetection ? ", Enter opens the box editor." : ", number keys label, Enter opens."}</p>
+    <p class="dim foot" role="status">${count(items.length)}${done ? " shown" : " loaded, more as you scroll"}${loading ? "…" : "."} Arrows move, space selects, shift extends${isDetection ? ", Enter opens the box editor." : ", number keys label, Enter opens."}</p>
     ${error && html`<${Trouble} error=${error} />`}
     ${asked && html`<${Delete} ids=${asked} list=${list} onClose=${() => setAsked(null)} onDone=${() => (setSelected(new Set()), setAsked(null), summary.again())} />`}
   `;

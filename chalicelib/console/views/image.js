@@ -17,14 +17,21 @@ export default function ImageView({ params, tab }) {
 }
 
 function Found({ project, imageId }) {
-  const { value: list, error } = useLoaded(() => listWith(project.projectId, imageId), [imageId]);
+  const { error, value: loaded } = useLoaded(() => listWith(project.projectId, imageId), [imageId]);
   if (error) return html`<${Missing} error=${error} />`;
+  // Within the list that is there, the next image is shown at once.
+  const list = loaded ?? known(project.projectId, imageId);
   return list ? html`<${Walk} project=${project} list=${list} imageId=${imageId} />` : html`<${Loading} />`;
 }
 
-async function listWith(projectId, imageId) {
+function known(projectId, imageId) {
   const left = lists.get(projectId);
-  if (left?.state.value.items.some((each) => each.imageId === imageId)) return left;
+  return left?.state.value.items.some((each) => each.imageId === imageId) ? left : undefined;
+}
+
+async function listWith(projectId, imageId) {
+  const left = known(projectId, imageId);
+  if (left) return left;
   const list = ImageList.from(projectId, await get(`/api/projects/${projectId}/data/images/${imageId}`));
   lists.set(projectId, list);
   return list;

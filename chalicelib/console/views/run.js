@@ -42,6 +42,11 @@ function Live({ run }) {
   const metrics = run.metrics ?? {};
   const epochs = run.configuration?.epochs;
   const elapsed = (Date.now() - new Date(run.startTime)) / 1000;
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => tick((count) => count + 1), 1000);
+    return () => clearInterval(timer);
+  }, []);
   return html`<section class="card" aria-label="Progress">
     <div class="row"><progress class="grow" max="100" value=${run.progress} aria-label="Progress"></progress><b class="number">${run.progress.toFixed(0)} %</b></div>
     <dl class="figures-row">
@@ -108,8 +113,8 @@ function Log({ run }) {
   const place = useRef(null);
   const lines = logged(run, seen.current);
   useEffect(() => void place.current?.scrollTo(0, place.current.scrollHeight), [lines.length]);
-  return html`<section class="card"><h2>Log</h2><ol class="log plain" ref=${place} role="log" tabindex="0" aria-label="Log">
-    ${lines.map((line) => html`<li>${line}</li>`)}${isOver(run) && html`<li>${when(run.endTime)} ${status}${run.failure ? `: ${run.failure.message}` : ""}</li>`}</ol></section>`;
+  return html`<section class="card"><h2>Log</h2><div class="log" ref=${place} role="log" tabindex="0" aria-label="Log"><ol class="plain">
+    ${lines.map((line) => html`<li>${line}</li>`)}${isOver(run) && html`<li>${when(run.endTime)} ${status}${run.failure ? `: ${run.failure.message}` : ""}</li>`}</ol></div></section>`;
 }
 
 function logged(run, seen) {
