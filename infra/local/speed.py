@@ -11,7 +11,7 @@ from flask import Flask
 from moto.core.common_models import BaseModel
 from moto.core.utils import unix_time
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.sqs.models import Message, SQSBackend
@@ -63,6 +63,29 @@ def _announce_updates(backend: DynamoDBBackend, transact_items: list[dict[str, A
     _transact(backend, transact_items)
 
 
+def _one_partition(table: Table, hash_key: DynamoType, *others: Any, **named: Any) -> Any:
+    """A query of the table itself; moto sorts all items of all partitions for it, by slow comparisons."""
+    if others[_INDEX_NAME] is None and table.has_range_key:
+        items = table.items.get(hash_key, {}).values()
+        ordered = sorted(items, key=lambda item: item.range_key.cast_value)
+        # Nobody else asks meanwhile: DynamoDB gets one request at a time (front.py).
+        table.all_items = lambda: ordered  # type: ignore[method-assign]
+    try:
+        return _query(table, hash_key, *others, **named)
+    finally:
+        table.__dict__.pop("all_items", None)
+
+
+def _projected(item: Item, paths: list[list[str]]) -> Item:
+    """Some attributes of an item; moto converts all of them once for each that is wanted."""
+    if any(len(path) != 1 or "[" in path[0] for path in paths):
+        return _project(item, paths)
+    twin = copy.copy(item)
+    twin.attrs = type(item.attrs)()
+    dict.update(twin.attrs, {name: item.attrs[name] for [name] in paths if name in item.attrs})
+    return twin
+
+
 def _is_retained(backend: SQSBackend, queue_name: str, message: Message) -> bool:
     """Whether a queue still keeps a message; moto counts all messages of the queue for each of them."""
     seconds = backend.get_queue(queue_name).message_retention_period  # type: ignore[attr-defined]
@@ -74,6 +97,12 @@ def _untracked(cls: type[BaseModel], *_: Any, **__: Any) -> BaseModel:
     return object.__new__(cls)
 
 
+#: The place of index_name among the others.
+_INDEX_NAME = 6
+_query = Table.query
+Table.query = _one_partition  # type: ignore[method-assign,assignment]
+_project = Item.project
+Item.project = _projected  # type: ignore[method-assign]
 _transact = DynamoDBBackend.transact_write_items
 DynamoDBBackend.transact_write_items = _announce_updates  # type: ignore[assignment,method-assign]
 Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]

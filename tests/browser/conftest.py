@@ -78,7 +78,7 @@ def _foreign(address: str, wrong: list[str]) -> None:
 @pytest.fixture
 def person(page: Page, url: str, theme: str) -> Person:
     """Somebody new, signed in, on the page of their projects."""
-    return Person.signed_up(page, url, theme)
+    return Person.signed_in(page, url, theme)
 
 
 @pytest.fixture(scope="session")

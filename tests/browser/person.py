@@ -28,10 +28,33 @@ class Person:
     seen: set[str] = field(default_factory=set)
 
     @classmethod
+    def signed_in(cls, page: Page, url: str, theme: str) -> "Person":
+        """A new user who has signed in before."""
+        person = cls.new(page, url, theme)
+        account = {"username": person.name, "email": f"{person.name}@example.org", "password": PASSWORD}
+        person.client.call("POST", "/api/users", account)
+        here = person.log_in()
+        page.goto("/")
+        page.evaluate("token => localStorage.setItem('darkroom.refresh', token)", here["refreshToken"])
+        page.reload()
+        expect(person.heading("From a folder of images to a model")).to_be_visible()
+        return person
+
+    @classmethod
+    def new(cls, page: Page, url: str, theme: str) -> "Person":
+        return cls(page, url, theme, f"ada-{uuid4().hex[:8]}", Client(url))
+
+    def log_in(self) -> Any:
+        """A login of its own for `client`, and another one that is returned."""
+        body = {"login": self.name, "password": PASSWORD}
+        self.client.token = self.client.call("POST", "/api/auth/login", body)["accessToken"]
+        return self.client.call("POST", "/api/auth/login", body)
+
+    @classmethod
     def signed_up(cls, page: Page, url: str, theme: str) -> "Person":
         """A new user, whose account was made by clicking."""
-        name = f"ada-{uuid4().hex[:8]}"
-        person = cls(page, url, theme, name, Client(url))
+        person = cls.new(page, url, theme)
+        name = person.name
         page.goto("/")
         person.looks_at("sign-in")
         person.press("Create an account")
@@ -40,8 +63,7 @@ class Person:
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         person.press("Create account")
         expect(page.get_by_role("heading", name="From a folder of images to a model")).to_be_visible()
-        login = person.client.call("POST", "/api/auth/login", {"login": name, "password": PASSWORD})
-        person.client.token = login["accessToken"]
+        person.log_in()
         return person
 
     def press(self, name: str) -> None:

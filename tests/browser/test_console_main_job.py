@@ -12,8 +12,9 @@ TRAINED = 120_000  # milliseconds that the tiny training may take on a busy mach
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_folder_becomes_a_model_by_clicking(page: Page, person: Person, digit_folder: Path) -> None:
+def test_folder_becomes_a_model_by_clicking(page: Page, url: str, theme: str, digit_folder: Path) -> None:
     """Upload, label, configure, train, watch, and look at what the model gets wrong; axe finds nothing."""
+    person = Person.signed_up(page, url, theme)
     person.looks_at("welcome")
     create_project(page, person)
     upload(page, person, digit_folder)

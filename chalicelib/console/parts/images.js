@@ -16,6 +16,8 @@ export class ImageList {
     this.query = query;
     this.state = new Store({ items: [], done: false, loading: false, error: null });
     this.renewed = new Map();
+    /** Resolves when the first page is there, or will not be. */
+    this.begun = new Promise((resolve) => (this.hasBegun = resolve));
   }
 
   /** The list that begins with an image, for who came to it by its address. */
@@ -38,6 +40,7 @@ export class ImageList {
     } catch (error) {
       this.state.update({ loading: false, error });
     }
+    this.hasBegun();
   }
 
   /** Replaces members of images; `changes` is a Map of id -> members. */

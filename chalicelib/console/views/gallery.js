@@ -21,9 +21,12 @@ export default function Gallery({ params, query, tab }) {
 function Images({ project, query }) {
   const { projectId } = project;
   const [wanted, setWanted] = useState({ status: query.status ?? "accepted", label: query.label, labelled: query.labelled, split: query.split });
-  const summary = useLoaded((signal) => get(`/api/projects/${projectId}/data/summary`, {}, signal), [projectId]);
   const key = JSON.stringify(wanted);
   const list = useMemo(() => resumed(projectId, wanted), [projectId, key]);
+  const summary = useLoaded(async (signal) => {
+    await list.begun; // pictures first: to count, the server reads every row
+    return get(`/api/projects/${projectId}/data/summary`, {}, signal);
+  }, [projectId]);
   useEffect(() => {
     lists.set(projectId, list);
     if (!list.state.value.items.length) list.more();
