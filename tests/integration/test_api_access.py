@@ -17,7 +17,16 @@ from tests.integration.conftest import Api
 
 ENDPOINTS = [each for blueprint in BLUEPRINTS for each in blueprint.endpoints]
 CLOSED = [each for each in ENDPOINTS if not each.public]
-PUBLIC = {"/api/users", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout", "/api/openapi.json"}
+PUBLIC = {
+    "/api/users",
+    "/api/auth/login",
+    "/api/auth/refresh",
+    "/api/auth/logout",
+    "/api/openapi.json",
+    "/api/",
+    "/api/docs",
+    "/api/console/{version}/{folder}/{file}",
+}
 
 
 def _requests(app_routes: dict[str, dict[str, object]]) -> list[tuple[str, str]]:

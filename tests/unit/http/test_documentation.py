@@ -59,6 +59,9 @@ PUBLIC = {
     ("post", "/api/auth/refresh"),
     ("post", "/api/auth/logout"),
     ("get", "/api/openapi.json"),
+    ("get", "/api/"),
+    ("get", "/api/docs"),
+    ("get", "/api/console/{version}/{folder}/{file}"),
 }
 
 
@@ -95,7 +98,7 @@ def test_every_endpoint_asked_for_is_there(openapi):
 
 
 def test_all_but_the_public_operations_need_a_token(openapi):
-    """Exactly the operations that begin or end a login, registration and this document are open."""
+    """Exactly what begins or ends a login, registration, this document and the console's files are open."""
     open_ones = {key for key, each in _operations(openapi).items() if each["security"] == []}
     assert open_ones == PUBLIC
 
