@@ -12,11 +12,10 @@ from examples.digits import digits
 from examples.stack import running_stack
 from tests.browser.person import Person
 
-#: What the distributions call it.
 #: Milliseconds that a busy machine may take for what is quick.
 PATIENCE = 30_000
+#: What the distributions call it.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 
 @pytest.fixture(scope="session")

@@ -90,10 +90,15 @@ class Person:
         assert name not in self.seen
         self.seen.add(name)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         found = Axe().run(self.page, options=RULES).response["violations"]
         assert not found, [
-            (each["id"], [node["html"][:200] for node in each["nodes"][:3]], each["nodes"][0]["failureSummary"])
+            (
+                each["id"],
+                [node["html"][:200] for node in each["nodes"][:3]],
+                each["nodes"][0]["failureSummary"],
+            )
             for each in found
         ]
 

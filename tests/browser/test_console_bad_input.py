@@ -47,7 +47,9 @@ def test_expired_session_comes_back_to_the_same_place(page: Page, person: Person
     dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Sign in", exact=True).click()
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("alert")).to_contain_text("Training needs")  # the request went on: there is no data
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Training needs"
+    )  # the request went on: there is no data
     expect(page.get_by_label("Epochs", exact=True)).to_have_value("17")
     assert page.url.endswith(f"#/p/{project_id}/train")
 
@@ -148,10 +150,14 @@ def test_failed_run_gives_its_reason_and_the_button_that_mends_it(page: Page, pe
     """Out of memory at a batch size of 32: the button opens the configuration with 16."""
     project_id = person.project()
     failure = {"code": "out-of-memory", "message": "the job ran out of memory; lower batchSize or imageSize"}
-    failed = session(project_id, 1, status=Status.FAILED, phase="training", failure_reason=failure, metrics=None)
+    failed = session(
+        project_id, 1, status=Status.FAILED, phase="training", failure_reason=failure, metrics=None
+    )
     Tables.behind(person.client, project_id).put("TrainingSessions", [failed])
     person.opens("p", project_id, "runs", failed.session_id)
-    expect(page.get_by_role("alert")).to_contain_text("The job ran out of memory; lower batchSize or imageSize.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "The job ran out of memory; lower batchSize or imageSize."
+    )
     person.looks_at("failed-run")
     person.follow("Use a batch size of 16")
     expect(page.get_by_label("Batch size", exact=True)).to_have_value("16")

@@ -14,10 +14,12 @@ from tests.images import image
 
 MAX_FIRST_LOAD_BYTES = 60_000
 MANY = 10_000
+#: Milliseconds: to count many images, the embedded DynamoDB is busy for a while.
+SLOW = 120_000
 
 
 def test_first_load_is_under_60_kilobytes(page: Page, url: str) -> None:
-    """All that the browser receives, headers too, until the sign-in can be used; a second time next to nothing."""
+    """All that the browser receives, headers too, until one can sign in; the second time next to nothing."""
     received = _counted(page)
     page.goto("/")
     expect(page.get_by_label("Email or username")).to_be_visible()
@@ -43,7 +45,11 @@ def _counted(page: Page) -> list[int]:
 def test_boxes_are_drawn_moved_named_and_taken_back(page: Page, person: Person) -> None:
     """By mouse and by keyboard, with undo; each image is stored when the next one is opened."""
     project_id = person.project("detection")
-    ids = list(person.has_images(project_id, [(f"{number}.png", image(number, side=200)) for number in (1, 2)]).values())
+    ids = list(
+        person.has_images(
+            project_id, [(f"{number}.png", image(number, side=200)) for number in (1, 2)]
+        ).values()
+    )
     person.opens("p", project_id)
     page.get_by_role("listbox", name="Images").get_by_role("option").first.dblclick()
     page.get_by_label("Class name").fill("cell")
@@ -97,9 +103,15 @@ def test_runs_are_compared(page: Page, person: Person) -> None:
     """Curves over each other, figures beside each other, and of the configurations what differs."""
     project_id = person.project()
     tables = Tables.behind(person.client, project_id)
-    one, two = session(project_id, 1), session(project_id, 2, config=session(project_id, 2).config | {"learningRate": 0.01})
+    one, two = (
+        session(project_id, 1),
+        session(project_id, 2, config=session(project_id, 2).config | {"learningRate": 0.01}),
+    )
     tables.put("TrainingSessions", [one, two])
-    tables.put("TrainingMetrics", [*epochs(one.session_id, (0.8, 0.4, 0.2)), *epochs(two.session_id, (0.7, 0.5, 0.3))])
+    tables.put(
+        "TrainingMetrics",
+        [*epochs(one.session_id, (0.8, 0.4, 0.2)), *epochs(two.session_id, (0.7, 0.5, 0.3))],
+    )
     person.opens("p", project_id, "runs")
     expect(page.get_by_role("checkbox")).to_have_count(2)
     for box in page.get_by_role("checkbox").all():
@@ -124,6 +136,7 @@ def test_api_reference_shows_every_operation(page: Page, url: str, theme: str) -
     document = page.evaluate("fetch('/api/openapi.json').then((answer) => answer.json())")
     operations = [each for item in document["paths"].values() for each in item.values()]
     expect(page.locator(".operation")).to_have_count(len(operations))
+    page.get_by_label("Find an operation").fill("training/")
     person.looks_at("reference")
     page.get_by_label("Find an operation").fill("training/configure")
     expect(page.locator(".operation")).to_have_count(2)
@@ -143,10 +156,9 @@ def test_ten_thousand_images_stay_interactive(page: Page, person: Person) -> Non
     tiles = grid.get_by_role("option")
     expect(tiles.first).to_be_visible()
     assert time.monotonic() - started < 30
-    for _ in range(12):
+    for loaded in range(200, 600, 100):
         grid.press("End")
-        page.wait_for_timeout(50)
-    expect(page.get_by_text(re.compile("^[4-9]00 loaded|^[1-9],[0-9]00 loaded"))).to_be_visible(timeout=150_000)
+        expect(page.get_by_text(f"{loaded} loaded")).to_be_visible(timeout=SLOW)
     assert tiles.count() < 150
     assert page.evaluate(KEY_TO_PAINT) < 500  # milliseconds, on a machine that may be busy
 

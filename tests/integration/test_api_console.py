@@ -47,8 +47,16 @@ def test_files_are_kept_for_ever(nobody: Api, name: str, media_type: str) -> Non
     assert file.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["{version}/app/missing.js", "other/app/main.js", "{version}/vendor/LICENSES.txt",
-                                  "{version}/../__init__.py", "{version}/app/%2e%2e"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{version}/app/missing.js",
+        "other/app/main.js",
+        "{version}/vendor/LICENSES.txt",
+        "{version}/../__init__.py",
+        "{version}/app/%2e%2e",
+    ],
+)
 def test_nothing_else_is_served(nobody: Api, path: str) -> None:
     """Only the files that were found at the start, and only under the version that they have."""
     answer = nobody.call("GET", f"/api/console/{path.format(version=console().version)}")

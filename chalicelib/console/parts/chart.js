@@ -7,6 +7,7 @@ const SIDE = { left: 48, right: 12, top: 12, bottom: 28 };
 
 /** @param series [{name, colour, dashed, points: [[x, y], …]}], @param format of y */
 export function Chart({ title, series, format = figure, summary, from0 = false, x = "epoch" }) {
+  const onAxis = format === figure ? (tick) => String(Number(tick.toPrecision(4))) : format;
   const place = useRef(null);
   const id = useId();
   const [width, setWidth] = useState(480);
@@ -28,7 +29,7 @@ export function Chart({ title, series, format = figure, summary, from0 = false, 
     ${frame
       ? html`<svg width=${width} height=${HEIGHT} aria-hidden="true" onPointerMove=${point} onPointerLeave=${() => setAt(null)}>
           ${frame.yTicks.map((tick) => html`<g class="tick"><line x1=${SIDE.left} x2=${width - SIDE.right} y1=${frame.y(tick)} y2=${frame.y(tick)} />
-            <text x=${SIDE.left - 6} y=${frame.y(tick) + 4} text-anchor="end">${format(tick)}</text></g>`)}
+            <text x=${SIDE.left - 6} y=${frame.y(tick) + 4} text-anchor="end">${onAxis(tick)}</text></g>`)}
           ${frame.xTicks.map((tick) => html`<text class="x" x=${frame.x(tick)} y=${HEIGHT - 8} text-anchor="middle">${tick}</text>`)}
           ${at !== null && html`<line class="at" x1=${frame.x(at)} x2=${frame.x(at)} y1=${SIDE.top} y2=${HEIGHT - SIDE.bottom} />`}
           ${drawn.map(({ points, colour, dashed }) => html`<path class=${cx("line", colour, dashed && "dashed")} d=${path(points, frame)} />

@@ -62,7 +62,7 @@ export function Grid({ items, done, selected, onSelect, onKey, onOpen, onNear, o
   return html`<div class="grid" ref=${place} role="listbox" tabindex="0" aria-label="Images" aria-multiselectable="true"
       aria-activedescendant=${items[active] ? `i-${items[active].imageId}` : undefined} onKeyDown=${press}>
     <div role="presentation" style=${{ height: `${height}px` }}>
-      <div role="presentation" class="tiles" style=${{ transform: `translateY(${top}px)`, gridTemplateColumns: `repeat(${columns.current}, 1fr)` }}>
+      <div role="presentation" class="tiles" style=${{ transform: `translateY(${top}px)`, gridTemplateColumns: `repeat(${columns.current}, minmax(0, 1fr))` }}>
         ${visible(items, first * columns.current, last * columns.current, active).map(([index, image]) => html`<${Tile} key=${image.imageId} image=${image}
           index=${index} count=${done ? items.length : -1} active=${index === active} selected=${selected.has(image.imageId)}
           onClick=${click} onOpen=${onOpen} onBroken=${onBroken} />`)}

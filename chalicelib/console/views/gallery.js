@@ -1,7 +1,6 @@
 // The gallery: filters, selection, labelling by number keys.
-import { get } from "../app/api.js";
 import { go, href, remember } from "../app/router.js";
-import { useLoaded, useStore } from "../app/store.js";
+import { useStore } from "../app/store.js";
 import { html, useEffect, useMemo, useRef, useState } from "../app/ui.js";
 import { Dialog } from "../parts/dialog.js";
 import { sentence, Trouble, useSubmit } from "../parts/form.js";
@@ -10,6 +9,7 @@ import { Grid } from "../parts/grid.js";
 import { ImageList, lists } from "../parts/images.js";
 import { Loading, Missing, ProjectPage } from "../parts/page.js";
 import { Palette, useClasses } from "../parts/palette.js";
+import { useSummary } from "../parts/summary.js";
 import { say } from "../parts/toast.js";
 
 export default function Gallery({ params, query, tab }) {
@@ -23,10 +23,7 @@ function Images({ project, query }) {
   const [wanted, setWanted] = useState({ status: query.status ?? "accepted", label: query.label, labelled: query.labelled, split: query.split });
   const key = JSON.stringify(wanted);
   const list = useMemo(() => resumed(projectId, wanted), [projectId, key]);
-  const summary = useLoaded(async (signal) => {
-    await list.begun; // pictures first: to count, the server reads every row
-    return get(`/api/projects/${projectId}/data/summary`, {}, signal);
-  }, [projectId]);
+  const summary = useSummary(projectId, list.begun); // pictures first: to count, the server reads every row
   useEffect(() => {
     lists.set(projectId, list);
     if (!list.state.value.items.length) list.more();

@@ -8,6 +8,7 @@ import { sentence } from "../parts/form.js";
 import { bytes, count } from "../parts/format.js";
 import { ImageList, labelText, lists } from "../parts/images.js";
 import { Loading, Missing, ProjectPage } from "../parts/page.js";
+import { useSummary } from "../parts/summary.js";
 import { Palette, useClasses } from "../parts/palette.js";
 
 export default function ImageView({ params, tab }) {
@@ -39,7 +40,7 @@ async function listWith(projectId, imageId) {
 
 function Walk({ project, list, imageId }) {
   const { items, done } = useStore(list.state);
-  const summary = useLoaded((signal) => get(`/api/projects/${project.projectId}/data/summary`, {}, signal), [project.projectId]);
+  const summary = useSummary(project.projectId);
   const classes = useClasses(project.projectId, summary.value);
   const place = items.findIndex((each) => each.imageId === imageId);
   const image = items[place];

@@ -1,4 +1,4 @@
-"""The console's files: that they fit together, stay small, and keep to the policy that they are served under."""
+"""The console's files: that they fit together, stay small, and keep to the policy they are served under."""
 
 import gzip
 import re
@@ -92,7 +92,9 @@ def test_files_name_no_other_origin(name):
 
 def test_vendored_files_are_those_that_are_recorded():
     """Each has the hash that VENDORED.md gives it, and a licence."""
-    rows = re.findall(r"^\| `(\w+\.js)` \|.* \| ([0-9a-f]{64}) \|$", (ROOT / "VENDORED.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+\.js)` \|.* \| ([0-9a-f]{64}) \|$", (ROOT / "VENDORED.md").read_text(), re.MULTILINE
+    )
     vendored = {path.name: sha256(path.read_bytes()).hexdigest() for path in (ROOT / "vendor").glob("*.js")}
     assert dict(rows) == vendored
     assert all(name in (ROOT / "vendor" / "LICENSES.txt").read_text() for name in vendored)
