@@ -108,7 +108,7 @@ def results(page: Page, person: Person) -> None:
     mistakes(page)
     try_it(page)
     person.follow("Runs")
-    expect(page.get_by_text("completed")).to_be_visible()
+    expect(page.get_by_role("cell", name="completed")).to_be_visible()
     person.looks_at("runs")
 
 

@@ -80,7 +80,9 @@ function Stop({ base, run }) {
 function Failure({ project, run }) {
   const { code, message } = run.failure;
   const form = useSubmit(async () => {
-    const started = await send("POST", `/api/projects/${project.projectId}/training/start`, {});
+    const base = `/api/projects/${project.projectId}/training`;
+    await send("PUT", `${base}/configure`, run.configuration, { patient: true });
+    const started = await send("POST", `${base}/start`, {});
     go("p", project.projectId, "runs", started.sessionId);
   });
   const mends = remedies(code, run.configuration ?? {});
@@ -109,7 +111,7 @@ function Curves({ project, history }) {
 function Log({ run }) {
   const seen = useRef([]);
   const { phase, status } = run;
-  if (seen.current.at(-1)?.phase !== phase) seen.current.push({ phase, at: new Date(), epochs: run.history?.length ?? 0 });
+  if (!isOver(run) && seen.current.at(-1)?.phase !== phase) seen.current.push({ phase, at: new Date(), epochs: run.history?.length ?? 0 });
   const place = useRef(null);
   const lines = logged(run, seen.current);
   useEffect(() => void place.current?.scrollTo(0, place.current.scrollHeight), [lines.length]);
