@@ -12,7 +12,7 @@ from .target import Target
 #: Of Darkroom, for the time that a cold start takes; Lambda's own limit is 50 MB.
 MAX_BYTES = 15_000_000
 #: What of chalicelib/ goes in: modules, data that they read, and the console with its licences.
-OURS = (".py", ".txt.gz", ".html", ".css", ".js", ".svg", ".md", ".txt")
+OURS = (".py", ".txt.gz", ".html", ".css", ".js", ".svg", ".md")
 #: Chalice puts these of its own there.
 _CHALICE = ("chalice/__init__.py", "chalice/app.py")
 _TEST = re.compile(r"(^|/)(tests?/|conftest\.py$|test_[^/]*\.py$|[^/]*_test\.py$)")

@@ -52,7 +52,7 @@ def test_files_are_kept_for_ever(nobody: Api, name: str, media_type: str) -> Non
     [
         "{version}/app/missing.js",
         "other/app/main.js",
-        "{version}/vendor/LICENSES.txt",
+        "{version}/vendor/LICENSES.md",
         "{version}/../__init__.py",
         "{version}/app/%2e%2e",
     ],

@@ -97,7 +97,7 @@ def test_vendored_files_are_those_that_are_recorded():
     )
     vendored = {path.name: sha256(path.read_bytes()).hexdigest() for path in (ROOT / "vendor").glob("*.js")}
     assert dict(rows) == vendored
-    assert all(name in (ROOT / "vendor" / "LICENSES.txt").read_text() for name in vendored)
+    assert all(name in (ROOT / "vendor" / "LICENSES.md").read_text() for name in vendored)
 
 
 def test_policy_allows_our_scripts_alone_and_the_store():
