@@ -1,6 +1,6 @@
 """Configurations and runs."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from .data import Reason
 from .decoding import model
@@ -99,6 +99,7 @@ class RunInfo:
 
 @model("StatusAnswer")
 class RunStatus(RunInfo):
-    """With the history, every epoch so far."""
+    """With the history, every epoch so far; with the configuration, what the run was started with."""
 
     history: list[Metrics] | None = None
+    configuration: dict[str, Any] | None = None
