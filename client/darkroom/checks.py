@@ -13,8 +13,9 @@ from .client import Client
 from .configuration import Settings
 from .endpoints import Endpoint
 from .errors import DarkroomError, UnexpectedAnswerError
+from .problems import problem_of
 from .retries import RetryPolicy
-from .transport import is_local, problem_of
+from .transport import is_local
 
 #: What S3 allows a signature's clock to be off is a quarter of an hour; a login is used for as long.
 MOST_SKEW_SECONDS = 60

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from . import configuration, endpoints
+from .destinations import key_for
 from .errors import ConfigurationError, NotFoundError
 from .files import state_folder
 from .logins import ApiKey, FileStore, Login, LoginStore, MemoryStore, RenewingLogin
@@ -72,12 +73,18 @@ class Client:
     def from_settings(
         cls, settings: configuration.Settings | None = None, *, retries: RetryPolicy | None = None
     ) -> Self:
-        """A client as the command has it: by the API key of the environment, else by the stored login."""
+        """A client as the command has it: by the API key of the environment, else by the stored login.
+
+        Raises:
+            ConfigurationError: a setting is wrong, or the API key isn't sent to a URL that only the
+                present folder names.
+        """
         settings = settings or configuration.load(os.environ, Path.cwd())
+        key = key_for(settings)
         transport = Transport(normalized(settings.url.value), retries=retries or RetryPolicy())
         credentials: Credentials
-        if settings.api_key:
-            credentials = ApiKey(settings.api_key)
+        if key:
+            credentials = ApiKey(key)
         else:
             credentials = renewing(transport, FileStore(settings.credentials_file, transport.url))
         return cls(transport.signed_in(credentials))

@@ -31,6 +31,7 @@ class Settings:
         url: of the API, without /api.
         project: id or name; None where none is set.
         api_key: from the environment alone, since it is a secret.
+        own_url: in the user's own file, whether it is in force or not.
         folder: where the user's settings and logins are.
     """
 
@@ -38,6 +39,7 @@ class Settings:
     project: Setting | None
     api_key: str | None
     folder: Path
+    own_url: str | None = None
 
     @property
     def credentials_file(self) -> Path:
@@ -59,13 +61,14 @@ def load(
         ConfigurationError: a file can't be read, or has what it shouldn't.
     """
     folder = config_folder(environ)
+    own = _read(folder / "config.toml")
     flags = {"url": url, "project": project}
     in_environment = {name: environ.get(f"DARKROOM_{name.upper()}") for name in _NAMES}
     places = [
         ("the command line", flags),
         ("the environment", in_environment),
         (FOLDER_FILE, _read(here / FOLDER_FILE)),
-        (str(folder / "config.toml"), _read(folder / "config.toml")),
+        (str(folder / "config.toml"), own),
     ]
 
     def find(name: str) -> Setting | None:
@@ -77,6 +80,7 @@ def load(
         project=find("project"),
         api_key=environ.get(API_KEY) or None,
         folder=folder,
+        own_url=own.get("url"),
     )
 
 

@@ -1,7 +1,7 @@
 """Downloads that go on where they broke off, and are checked."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -42,9 +42,13 @@ class Download:
 def fetch(storage: Storage, download: Download, retries: RetryPolicy, on_progress: OnProgress = None) -> Path:
     """Fetches a file; what came of it in an earlier attempt is kept.
 
+    A target that has that content already is left as it is.
+
     Raises:
         DownloadError: it doesn't arrive, or isn't what was promised.
     """
+    if is_there(download):
+        return download.target
     download.target.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(2):  # what is wrong in the end is fetched once more, from its beginning
         download.part.touch()
@@ -55,6 +59,29 @@ def fetch(storage: Storage, download: Download, retries: RetryPolicy, on_progres
             return download.part.replace(download.target)
         download.part.unlink()
     raise DownloadError(f"{download.target.name} arrived with another SHA-256 than it should have")
+
+
+def is_there(download: Download) -> bool:
+    """Whether the target has the content already, as far as its SHA-256 is known."""
+    if download.sha256 is None or not download.target.is_file():
+        return False
+    with open(download.target, "rb") as file:
+        return _is_right(file, download)
+
+
+def refuse_to_overwrite(downloads: Iterable[Download]) -> None:
+    """Finds targets that are other files, before anything is fetched.
+
+    Raises:
+        DownloadError: there is one.
+    """
+    others = [str(each.target) for each in downloads if each.target.exists() and not is_there(each)]
+    if others:
+        raise DownloadError(
+            f"{', '.join(others)}: there already, with another content; nothing was downloaded",
+            code="file-exists",
+            hint="Overwrite with --force (in Python force=True), or name another place with --to.",
+        )
 
 
 def _fill(

@@ -9,13 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from .errors import AuthenticationError, ConfigurationError
+from .errors import AuthenticationError, ConfigurationError, DarkroomError
 from .files import locked, write_private
 from .models import Tokens
 
 #: An access token is renewed so long before it runs out, in seconds.
 MARGIN_SECONDS = 30
+_NO_LOCK = (
+    "Try again when no other darkroom command runs; if that doesn't help, its file system has no locks: set "
+    "XDG_CONFIG_HOME (on Windows APPDATA) to a folder on a local disk, or use DARKROOM_API_KEY."
+)
 _LOG_IN = "Run: darkroom auth login"
+#: What the API says of a refresh token that is of no use any more.
+_OVER = frozenset(("unauthenticated", "token-expired", "refresh-token-reused"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,10 @@ class FileStore:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        with locked(self._path.with_suffix(".lock")):
+        path = self._path.with_suffix(".lock")
+        with locked(path) as is_held:
+            if not is_held:  # a refresh token that two exchange ends the login
+                raise ConfigurationError(f"cannot lock {path}", code="cannot-lock", hint=_NO_LOCK)
             yield
 
     def read(self) -> Login | None:
@@ -164,7 +173,18 @@ class RenewingLogin:
         try:
             return Login.of(self._refresh(kept.refresh_token), kept.user)
         except AuthenticationError as error:
+            if not has_ended(error):
+                raise
             self._store.write(None)
             raise AuthenticationError(
                 "the session has expired", code=error.code, hint=_LOG_IN, status=error.status
             ) from error
+
+
+def has_ended(error: DarkroomError) -> bool:
+    """Whether an answer to a refresh token says that its login is over.
+
+    A proxy's 401, or a 403 for the address that somebody is at today, says nothing about it.
+    """
+    kind, code = str(error.document.get("type")), error.document.get("code")
+    return error.status == 401 and code in _OVER and kind == f"urn:darkroom:problem:{code}"

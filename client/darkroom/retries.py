@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 #: Answers after which the same request may work; 429 says that it wasn't carried out.
 TOO_MANY = 429
 TRANSIENT = frozenset((502, 503, 504))
+#: Between two looks whether an earlier request is over, where the server names no time, or none at all.
+_LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class RetryPolicy:
         first_seconds: the first pause; each is twice the one before, less a random part of up to a half.
         longest_seconds: the longest pause of our own choice.
         patience_seconds: the longest Retry-After that is waited for; after a longer one the caller decides.
+        in_flight_seconds: how long a request is waited for that was sent before under the same idempotency
+            key; the API locks a key for 60 s.
         sleep: how to pause.
         on_retry: told before each pause.
     """
@@ -38,6 +42,7 @@ class RetryPolicy:
     first_seconds: float = 0.5
     longest_seconds: float = 15
     patience_seconds: float = 60
+    in_flight_seconds: float = 75
     sleep: Callable[[float], None] = time.sleep
     on_retry: Callable[[Retry], None] = lambda _: None
 
@@ -55,6 +60,25 @@ class RetryPolicy:
         self.on_retry(Retry(reason, attempt, seconds))
         self.sleep(seconds)
         return True
+
+    def outwait(self, waited: float, attempt: int, reason: str, retry_after: float | None = None) -> float:
+        """Pauses until an earlier request may be over; that is no attempt.
+
+        Args:
+            waited: seconds so far.
+            attempt: whose answer it was, from 1.
+            reason: for people.
+            retry_after: seconds that the server asked for.
+
+        Returns:
+            Seconds waited in all; not more than before where patience is at its end.
+        """
+        seconds = max(retry_after or 0, _LEAST_SECONDS)
+        if waited + seconds > self.in_flight_seconds:
+            return waited
+        self.on_retry(Retry(reason, attempt, seconds))
+        self.sleep(seconds)
+        return waited + seconds
 
     def _backoff(self, attempt: int) -> float:
         return min(self.first_seconds * 2 ** (attempt - 1), self.longest_seconds) * random.uniform(0.5, 1)

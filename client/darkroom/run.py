@@ -2,12 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from . import endpoints
-from .downloads import Download, fetch
+from .downloads import Download, fetch, refuse_to_overwrite
 from .errors import NotFoundError, RunFailedError, ServerError, ServerUnreachableError, WaitTimeoutError
 from .models import Artifact, Results, RunInfo, RunStatus, decode
 from .progress import OnProgress
@@ -124,34 +124,49 @@ class Run:
         format: str = "onnx",
         target: str | Path | None = None,
         *,
+        force: bool = False,
         on_progress: OnProgress = None,
     ) -> Path:
-        """Downloads a file of the run, checked by its SHA-256.
+        """Downloads a file of the run, checked by its SHA-256; one that is there already is left as it is.
 
         Args:
             format: an artifact's, such as onnx, safetensors or card.
             target: a file, or a folder; by default the present folder.
+            force: overwrite a file of another content.
             on_progress: told how far it is.
 
         Raises:
             NotFoundError: the run has no such file.
-            DownloadError: it doesn't arrive, or isn't what was promised.
+            DownloadError: it doesn't arrive, isn't what was promised, or would overwrite another file.
         """
+        return self.download_all([format], target, force=force, on_progress=on_progress)[format]
+
+    def download_all(
+        self,
+        formats: Sequence[str],
+        target: str | Path | None = None,
+        *,
+        force: bool = False,
+        on_progress: OnProgress = None,
+    ) -> dict[str, Path]:
+        """Downloads files of the run; none where one would overwrite another. See `download`."""
+        downloads = {each: self._download_of(each, target) for each in formats}
+        if not force:
+            refuse_to_overwrite(downloads.values())
+        storage, retries = self.project.client.storage, self._transport.retries
+        return {name: fetch(storage, each, retries, on_progress) for name, each in downloads.items()}
+
+    def _download_of(self, format: str, target: str | Path | None) -> Download:
         found = self._artifact(format)
         path = Path(target or ".")
         if target is None or path.is_dir():
             path = path / file_name(format)
-        return fetch(
-            self.project.client.storage,
-            Download(
-                identity=found.sha256,
-                url=_first(found.url, lambda: self._artifact(format).url),
-                target=path,
-                size_bytes=found.size_bytes,
-                sha256=found.sha256,
-            ),
-            self._transport.retries,
-            on_progress,
+        return Download(
+            identity=found.sha256,
+            url=_first(found.url, lambda: self._artifact(format).url),
+            target=path,
+            size_bytes=found.size_bytes,
+            sha256=found.sha256,
         )
 
     def _artifact(self, format_name: str) -> Artifact:

@@ -13,13 +13,11 @@ from .endpoints import Endpoint
 from .errors import (
     AuthenticationError,
     ConfigurationError,
-    DarkroomError,
-    FieldProblem,
     ServerUnreachableError,
     UnexpectedAnswerError,
-    error_of,
 )
 from .models import decode
+from .problems import is_in_flight, problem_of
 from .retries import TOO_MANY, TRANSIENT, RetryPolicy, retry_after_seconds
 
 T = TypeVar("T")
@@ -161,7 +159,7 @@ class Transport:
         Raises:
             ServerUnreachableError: there is none.
         """
-        attempt = 0
+        attempt, waited = 0, 0.0
         while True:
             attempt += 1
             try:
@@ -178,6 +176,13 @@ class Transport:
             if status == TOO_MANY or (repeatable and status in TRANSIENT):
                 reason = f"{self.url} is busy ({status})"
                 if self.retries.pause(attempt, reason, retry_after_seconds(response.headers)):
+                    continue
+            elif is_in_flight(response):
+                before, reason = waited, "the first request is still being carried out"
+                asked = retry_after_seconds(response.headers)
+                waited = self.retries.outwait(waited, attempt, reason, asked)
+                if waited > before:
+                    attempt -= 1
                     continue
             return response
 
@@ -211,32 +216,6 @@ def _checked(response: httpx.Response) -> httpx.Response:
     if response.is_success or response.status_code == 304:
         return response
     raise problem_of(response)
-
-
-def problem_of(response: httpx.Response) -> DarkroomError:
-    """The error that an answer is."""
-    kind, status = error_of(response.status_code), response.status_code
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or "code" not in document:
-        return kind(f"the server answered {status} {response.reason_phrase}".strip(), status=status)
-    wrong = tuple(
-        FieldProblem(str(each.get("pointer")), str(each.get("message")))
-        for each in document.get("errors") or ()
-        if isinstance(each, dict)
-    )
-    return kind(
-        str(document.get("detail") or document.get("title") or status),
-        code=str(document["code"]),
-        hint=document.get("hint"),
-        status=status,
-        errors=wrong,
-        request_id=document.get("requestId"),
-        retry_after_seconds=retry_after_seconds(response.headers),
-        document=document,
-    )
 
 
 def _document(response: httpx.Response) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from darkroom.client import Client
-from darkroom.models import ProjectInfo
+from darkroom.models import Image, ProjectInfo
 from darkroom.project import Project
 from darkroom.transport import Transport
 from darkroom.upload import announced
@@ -111,6 +111,46 @@ def test_an_upload_that_is_gone_is_forgotten(
     server.answers = [gone] if gone.status_code == 404 else [status("123"), gone]
     assert resumed(announcer) == []
     assert journal.batches == []
+
+
+def listed(*ids: str, status: str = "accepted", of: str | None = None) -> httpx.Response:
+    images = [{"imageId": each, "status": status, "uploadTime": "now", "duplicateOf": of} for each in ids]
+    return httpx.Response(200, json={"items": images, "nextCursor": None})
+
+
+NONE = listed()
+
+
+@pytest.mark.parametrize(
+    ("answers", "left"),
+    [
+        ([status("23"), listed("1"), NONE], "abc"),
+        ([status("23"), NONE, NONE], "bc"),
+        ([status(""), listed("2"), listed("3", status="duplicate", of="2")], "bc"),
+        ([status(""), listed("2"), listed("3", status="duplicate", of="gone")], "b"),
+    ],
+    ids=["accepted", "deleted", "duplicate", "duplicate of a deleted one"],
+)
+def test_what_was_deleted_since_is_no_part_of_a_batch(
+    announcer: Announcer, journal: Journal, server: Server, answers: list[httpx.Response], left: str
+) -> None:
+    """The reconciliation counts it as it was; only what is listed as accepted is there."""
+    [batch] = journal.batches
+    server.answers = list(answers)
+    announcer.drop_deleted(batch, {})
+    assert sorted(batch.ids) == list(left)
+
+
+def test_what_was_listed_before_is_not_listed_again(
+    announcer: Announcer, journal: Journal, server: Server
+) -> None:
+    """One request does where each image is known; under another id it isn't this batch's."""
+    [batch] = journal.batches
+    known = {"a": Image(image_id="1", status="accepted", upload_time="now")}
+    known["b"] = Image(image_id="9", status="accepted", upload_time="now")
+    server.answers = [status("3")]
+    announcer.drop_deleted(batch, known)
+    assert (sorted(batch.ids), len(server.requests)) == (["a", "c"], 1)
 
 
 def test_an_announcement_whose_answer_was_lost_is_repeated(

@@ -10,10 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from darkroom.errors import AuthenticationError, ConfigurationError, ServerUnreachableError
 from darkroom.logins import FileStore, Login, MemoryStore, RenewingLogin
 from darkroom.models import Tokens
+from darkroom.problems import problem_of
+
+from tests.client.conftest import problem
 
 URL = "https://darkroom.example"
 
@@ -30,7 +34,7 @@ class Issuer:
         with self._lock:
             if refresh_token != self.newest:
                 self.newest = ""
-                raise AuthenticationError("used before", code="refresh-token-reused", status=401)
+                raise problem_of(problem(401, "refresh-token-reused"))
             self.exchanges += 1
             self.newest = f"r{self.exchanges}"
             return Tokens(access_token=f"a{self.exchanges}", refresh_token=self.newest, expires_in=900)
@@ -135,6 +139,62 @@ def test_a_lost_network_does_not_end_a_login(store: FileStore) -> None:
     with pytest.raises(ServerUnreachableError):
         RenewingLogin(store, unreachable).token()
     assert RenewingLogin(store, Issuer()).token() == "a1"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        problem(403, "address-not-allowed"),
+        problem(403, "unauthenticated"),
+        problem(401, "proxy-authentication"),
+        httpx.Response(401, content=b"<html>log in to the hotel</html>"),
+        httpx.Response(401, json={"code": "unauthenticated"}),
+    ],
+    ids=["address", "forbidden", "other code", "no JSON", "no problem"],
+)
+def test_an_answer_that_is_not_about_the_login_does_not_end_it(
+    store: FileStore, answer: httpx.Response
+) -> None:
+    """From another address, or without the proxy, it goes on."""
+
+    def refused(_: str) -> Tokens:
+        raise problem_of(answer)
+
+    store.write(login(expires_in=0))
+    with pytest.raises(AuthenticationError) as caught:
+        RenewingLogin(store, refused).token()
+    assert caught.value.status == answer.status_code
+    assert RenewingLogin(store, Issuer()).token() == "a1"
+
+
+@pytest.mark.parametrize("code", ["unauthenticated", "token-expired", "refresh-token-reused"])
+def test_each_way_in_which_a_login_ends_is_known(store: FileStore, code: str) -> None:
+    """By the codes of the API's own problems."""
+
+    def over(_: str) -> Tokens:
+        raise problem_of(problem(401, code))
+
+    store.write(login(expires_in=0))
+    with pytest.raises(AuthenticationError, match="the session has expired"):
+        RenewingLogin(store, over).token()
+    assert store.read() is None
+
+
+def test_without_a_lock_no_token_is_exchanged(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without locks two could exchange the same one, which would end the login."""
+
+    def without_locks(*_: int) -> None:
+        raise OSError("no locks available")
+
+    store.write(login(expires_in=0))
+    issuer = Issuer()
+    with monkeypatch.context() as patched:
+        patched.setattr("fcntl.flock", without_locks)
+        with pytest.raises(ConfigurationError, match="cannot lock") as caught:
+            RenewingLogin(store, issuer).token()
+    assert "XDG_CONFIG_HOME" in str(caught.value.hint)
+    assert issuer.exchanges == 0
+    assert RenewingLogin(store, issuer).token() == "a1"
 
 
 def test_nobody_is_logged_in(store: FileStore) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from darkroom.downloads import Download, fetch
+from darkroom.downloads import Download, fetch, refuse_to_overwrite
 from darkroom.errors import DownloadError, ServerUnreachableError, UploadError
 from darkroom.progress import Progress
 from darkroom.run import file_name
@@ -154,6 +154,30 @@ def test_another_content_is_refused(tmp_path: Path, pauses: Pauses, left: bytes)
     with pytest.raises(DownloadError, match="SHA-256"):
         fetch(storage_of(Bucket(CONTENT[::-1]), pauses), download, pauses.policy())
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_already_is_not_fetched(tmp_path: Path, pauses: Pauses) -> None:
+    """By its SHA-256; where that isn't known it is fetched."""
+    (tmp_path / "o").write_bytes(CONTENT)
+    bucket = Bucket()
+    fetch(storage_of(bucket, pauses), download_of(tmp_path / "o"), pauses.policy())
+    assert bucket.ranges == []
+    fetch(storage_of(bucket, pauses), download_of(tmp_path / "o", sha256=None), pauses.policy())
+    assert bucket.ranges == [None]
+
+
+def test_a_users_own_files_are_not_overwritten(tmp_path: Path) -> None:
+    """All of them are named before anything is fetched; what is new, or the same, is no reason."""
+    downloads = [download_of(tmp_path / name) for name in ("new", "same", "README.md", "labels.txt")]
+    (tmp_path / "same").write_bytes(CONTENT)
+    refuse_to_overwrite(downloads[:2])
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "labels.txt").write_bytes(CONTENT[::-1])
+    with pytest.raises(DownloadError, match=r"README\.md.*labels\.txt") as caught:
+        refuse_to_overwrite(downloads)
+    assert caught.value.code == "file-exists"
+    for option in ("--force", "--to"):
+        assert option in str(caught.value.hint)
 
 
 def test_a_file_of_unknown_size_is_fetched_whole(tmp_path: Path, pauses: Pauses) -> None:

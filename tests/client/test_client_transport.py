@@ -171,6 +171,46 @@ def test_an_idempotency_key_makes_it_repeatable(transport: Transport, server: Se
     assert server.keys[-1] not in first
 
 
+def in_flight(seconds: str = "2") -> httpx.Response:
+    return problem(409, "request-in-flight", {"Retry-After": seconds})
+
+
+def test_a_start_that_is_still_being_carried_out_is_waited_for(
+    transport: Transport, server: Server, pauses: Pauses
+) -> None:
+    """Its answer was lost and its key is locked: the same key asks again, more often than it has attempts."""
+    server.answers = [httpx.ReadTimeout("slow"), *(in_flight() for _ in range(30)), STARTED]
+    assert transport.call(endpoints.START, body={}, once=True, project="p").session_id == "s"
+    assert len(set(server.keys)) == 1
+    assert pauses.seconds[1:] == [2.0] * 30
+    assert {each.attempt for each in pauses.told[1:]} == {2}
+
+
+@pytest.mark.parametrize(("asked", "most"), [("2", 74), ("0", 75), ("76", 0)])
+def test_what_is_carried_out_for_ever_is_not_waited_for(
+    transport: Transport, server: Server, pauses: Pauses, asked: str, most: int
+) -> None:
+    """Longer than the API locks a key nobody waits, whatever Retry-After says."""
+    server.answers = [in_flight(asked)]
+    with pytest.raises(errors.ConflictError) as caught:
+        transport.call(endpoints.START, body={}, once=True, project="p")
+    assert caught.value.code == "request-in-flight"
+    assert sum(pauses.seconds) == most
+
+
+@pytest.mark.parametrize(
+    ("code", "once"), [("request-in-flight", False), ("session-limit", True)], ids=["no key", "other"]
+)
+def test_another_conflict_is_told_at_once(
+    transport: Transport, server: Server, pauses: Pauses, code: str, once: bool
+) -> None:
+    """Only the request's own key is waited for."""
+    server.answers = [problem(409, code, {"Retry-After": "2"})]
+    with pytest.raises(errors.ConflictError):
+        transport.call(endpoints.START, body={}, once=once, project="p")
+    assert pauses.seconds == []
+
+
 def test_ids_are_quoted_and_queries_spelled(transport: Transport, server: Server) -> None:
     """Whatever an id is, it stays one part of the path; truth is spelled as JSON does."""
     server.answers = [httpx.Response(200, json={"items": [], "nextCursor": None})]

@@ -17,6 +17,7 @@ from darkroom import __version__, errors
 from darkroom.cli.exits import command
 from darkroom.cli.output import clean, size, table
 from darkroom.cli.train import parsed
+from darkroom.logins import FileStore, Login
 
 ROOT = Path(__file__).parents[2]
 
@@ -193,6 +194,33 @@ def test_a_server_that_comes_up_later_is_waited_for(tmp_path: Path) -> None:
             thread.join()
     assert process.returncode == 0
     assert json.loads(out) == []
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["a proxy", "the API"])
+def test_logging_out_forgets_a_login_that_has_ended_alone(tmp_path: Path, ended: bool) -> None:
+    """What a proxy refuses is kept, since the server's side of it goes on."""
+    code = "token-expired" if ended else "no-entry"
+    document = {"type": f"urn:darkroom:problem:{code}", "code": code, "detail": "a sentence"}
+
+    class Refusing(_Project):
+        def do_POST(self) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        store = FileStore(tmp_path / "darkroom" / "credentials.json", url)
+        store.write(Login("a", "r", 0))
+        answer = run("auth", "logout", "--url", url, folder=tmp_path)
+        server.shutdown()
+        thread.join()
+    assert answer.returncode == (0 if ended else 4)
+    assert (store.read() is None) == ended
 
 
 def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 from ..errors import AuthenticationError, ConfigurationError
 from .exits import AUTHENTICATION, command
 from .options import AsJson, Url, connected, settings
-from .output import emit, facts, say
+from .output import clean, emit, facts, say
 
 if TYPE_CHECKING:
     from ..configuration import Settings
@@ -31,7 +31,7 @@ def login(
     """Log in; the login is kept for later commands, and its URL too where --url names it."""
     chosen = settings(url)
     name = name or _asked("Email address or username")
-    _log_in(chosen, name, _password(password_stdin), as_json)
+    _log_in(chosen, name, _password(chosen, password_stdin), as_json)
 
 
 @app.command()
@@ -48,7 +48,7 @@ def register(
     from ..transport import Transport, normalized
 
     chosen = settings(url)
-    password = _password(password_stdin, twice=True)
+    password = _password(chosen, password_stdin, twice=True)
     transport = Transport(normalized(chosen.url.value))
     try:
         body = {"username": username, "email": email, "password": password}
@@ -113,7 +113,7 @@ def logout(
 ) -> None:
     """End the login, here and on the server."""
     from .. import endpoints
-    from ..logins import FileStore
+    from ..logins import FileStore, has_ended
     from ..transport import Transport, normalized
 
     chosen = settings(url)
@@ -125,8 +125,9 @@ def logout(
             if kept:
                 body = {"refreshToken": kept.refresh_token, "everywhere": everywhere}
                 transport.call(endpoints.LOGOUT, body=body)
-        except AuthenticationError:
-            pass  # it had ended before
+        except AuthenticationError as error:
+            if not has_ended(error):  # before
+                raise
         finally:
             transport.close()
         store.write(None)
@@ -139,9 +140,15 @@ def _asked(question: str) -> str:
     return str(typer.prompt(question, err=True))
 
 
-def _password(from_stdin: bool, *, twice: bool = False) -> str:
+def _password(chosen: "Settings", from_stdin: bool, *, twice: bool = False) -> str:
+    from ..destinations import check_destination
+    from ..transport import normalized
+
+    url = normalized(chosen.url.value)
     if from_stdin:
+        check_destination(chosen, "a password that nobody types")
         return sys.stdin.readline().rstrip("\n")
     if not sys.stdin.isatty():
         raise ConfigurationError("the password is missing", hint="Give it by --password-stdin.")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=twice, err=True))
+    question = clean(f"Password for {url} (from {chosen.url.source})")
+    return str(typer.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))

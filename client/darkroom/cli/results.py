@@ -72,6 +72,7 @@ def download(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All files of the run.")] = False,
     to: Annotated[Path, typer.Option("--to", help="A folder, or for one file its path.")] = Path("."),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files of another content.")] = False,
     run: Annotated[
         str | None, typer.Option("--run", help="Id of a run; by default the newest.", show_default=False)
     ] = None,
@@ -81,14 +82,15 @@ def download(
 ) -> None:
     """Download files of a run, checked by their SHA-256, and print their paths.
 
-    Interrupted, the same command goes on where it was.
+    Interrupted, the same command goes on where it was. No file of another content is overwritten without
+    --force.
     """
     with opened(url, project) as found, bars() as progress:
         meant = run_of(found, run)
         wanted = [each.format for each in meant.results().artifacts] if everything else files or ["onnx"]
         if len(wanted) > 1:
             to.mkdir(parents=True, exist_ok=True)
-        paths = {each: meant.download(each, to, on_progress=progress) for each in wanted}
+        paths = meant.download_all(wanted, to, force=force, on_progress=progress)
     document = [
         {"format": each, "path": str(path), "sizeBytes": path.stat().st_size} for each, path in paths.items()
     ]

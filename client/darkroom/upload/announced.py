@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from .. import endpoints
 from ..errors import ConflictError, NotFoundError
-from ..models import OpenUpload, UploadStatus
+from ..models import Image, OpenUpload, UploadStatus
 from .journal import Batch, Journal
 from .pictures import Picture
 
@@ -97,6 +97,31 @@ class Announcer:
         # What has arrived since has no key in the form.
         keys = {each.image_id for each in form.images}
         return Open(batch, form, [wanted[each] for each in to_send if batch.ids[each] in keys])
+
+    def drop_deleted(self, batch: Batch, known: Mapping[str, Image]) -> None:
+        """Takes out of an earlier batch what isn't in the project any more, so that it is announced anew.
+
+        Args:
+            batch: of an interrupted upload.
+            known: accepted images by hash, as far as they were listed.
+        """
+        status = self.status(batch)
+        rejected = {each.file_name for each in status.rejected_files}
+        refused = {sha256 for name, _, _, sha256 in batch.files if name in rejected}
+        pending = {each.image_id for each in status.pending_files}
+        kept = {sha256 for sha256, image_id in batch.ids.items() if sha256 in refused or image_id in pending}
+        kept |= {sha256 for sha256, image in known.items() if batch.ids.get(sha256) == image.image_id}
+        if batch.ids.keys() - kept - known.keys():
+            there = self._accepted(batch, {each.image_id for each in known.values()})
+            kept |= {sha256 for sha256, image_id in batch.ids.items() if image_id in there}
+        batch.ids = {sha256: image_id for sha256, image_id in batch.ids.items() if sha256 in kept}
+
+    def _accepted(self, batch: Batch, known: AbstractSet[str]) -> set[str]:
+        """The batch's ids of accepted images, and of duplicates of some that are."""
+        query = {"uploadId": batch.upload_id or ""}
+        ids = {each.image_id for each in self._project.images(**query, status="accepted")}
+        others = self._project.images(**query, status="duplicate")
+        return ids | {each.image_id for each in others if each.duplicate_of in ids | known}
 
     def _form(self, batch: Batch) -> OpenUpload | None:
         """A fresh form; None where everything has arrived since."""

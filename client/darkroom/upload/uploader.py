@@ -81,6 +81,8 @@ class Uploader:
                 self._known[image.sha256] = image
         announcer = Announcer(self._project, journal)
         batches = list(announcer.unfinished(pictures, self._known.keys()))
+        for each in batches:
+            announcer.drop_deleted(each.batch, self._known)
         announced = {sha256 for each in batches for sha256 in each.batch.ids}
         new = [each for sha256, each in pictures.items() if sha256 not in self._known.keys() | announced]
         self._total = len(pictures)

@@ -114,6 +114,33 @@ def test_a_lost_network_is_told_and_the_rest_is_sent_later(
     assert len(counting.posted) - before == 10
 
 
+def test_what_was_deleted_after_an_interrupted_upload_is_sent_again(
+    project: Project, counting: CountingStack, tmp_path: Path
+) -> None:
+    """The upload that goes on knows only of what was announced; what counts is what the project has."""
+    folder, client = folder_of(tmp_path, 6, first=7000), project.client
+    with httpx.Client(transport=Breaking(4)) as broken:
+        whole, client.storage = client.storage, Storage(client.transport.retries, broken)
+        with pytest.raises(ServerUnreachableError):
+            project.upload(folder, labels="folders", workers=1)
+    client.storage = whole
+    [journal] = client.state.rglob("*.jsonl")
+    os.utime(journal, (0, 0))  # so long ago that nothing can be on its way any more
+    wait(lambda: project.summary().images == 4)
+    credentials = client.transport.credentials
+    assert credentials is not None
+    for each in list(project.images(status="accepted"))[:3]:
+        httpx.delete(
+            f"{client.url}/api/projects/{project.id}/data/images/{each.image_id}",
+            headers={"Authorization": f"Bearer {credentials.token()}"},
+        ).raise_for_status()
+    before = len(counting.posted)
+    report = project.upload(folder, labels="folders")
+    assert (report.sent, report.uploaded, report.pending, report.labelled) == (5, 6, 0, 6)
+    assert len(counting.posted) - before == 5
+    assert len(list(project.images(status="accepted"))) == 6
+
+
 def test_an_import_that_broke_off_sends_the_parts_that_are_missing(project: Project, tmp_path: Path) -> None:
     """Of two parts the one that arrived isn't sent again; what is wrong in the archive is reported."""
     client = project.client
@@ -270,3 +297,21 @@ def test_the_documentation_runs(shell: Shell) -> None:
     for name in ("model/model.onnx", "again.onnx"):
         assert (shell.folder / name).stat().st_size > 1_000_000
     assert (shell.folder / "digits.zip").exists()
+    keeps_what_is_there(shell)
+
+
+def keeps_what_is_there(shell: Shell) -> None:
+    """A file of the user's is overwritten by --force alone, and beside it nothing is downloaded."""
+    folder = shell.folder / "model"
+    (folder / "README.md").write_text("mine")
+    (folder / "model.onnx").unlink()
+    command = ("results", "download", "onnx", "card", "--to", "model", "--project", "digits")
+    refused = shell.run(*command)
+    assert refused.code == 1
+    for word in ("README.md", "--force", "--to"):
+        assert word in refused.err
+    assert [each.name for each in folder.iterdir()] == ["README.md"]
+    assert (folder / "README.md").read_text() == "mine"
+    assert shell.run(*command, "--force").code == 0
+    assert (folder / "README.md").read_text() != "mine"
+    assert shell.run(*command).code == 0  # the same content
