@@ -21,10 +21,17 @@ OLD, NEW = Version((0, 1, 0), 100), Version((0, 1, 0), 200)
 
 
 @dataclass(frozen=True)
+class SmallZip:
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class SmallPackage:
     zip: Path
     template: Path
     sha256: str
+    predictor: SmallZip
     is_compiled: bool = True
 
 
@@ -46,11 +53,15 @@ def small_parts(
         values = {"MaxVcpus": "8"} | ({"MaxNodes": "1"} if "MaxNodes" in template["Parameters"] else {})
         (stages / f"{stage}.json").write_text(json.dumps(values))
     (folder / "template.json").write_text(content)
-    for name, inside in (("deployment.zip", "app"), ("images.zip", sources)):
+    for name, inside in (("deployment.zip", "app"), ("predictor.zip", "predictor"), ("images.zip", sources)):
         with zipfile.ZipFile(folder / name, "w") as archive:
             archive.writestr("file", inside)
-    digest = hashlib.sha256((folder / "deployment.zip").read_bytes()).hexdigest()
-    package = SmallPackage(folder / "deployment.zip", folder / "template.json", digest)
+    digest, other = (
+        hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("deployment.zip", "predictor.zip")
+    )
+    predictor = SmallZip(folder / "predictor.zip", other)
+    package = SmallPackage(folder / "deployment.zip", folder / "template.json", digest, predictor)
     images = SmallSources(folder / "images.zip", hashlib.sha256(sources.encode()).hexdigest()[:16])
     return Parts(
         package=lambda _: package, sources=lambda: images, for_stage=lambda whole, _: whole, stages=stages

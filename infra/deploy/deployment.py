@@ -160,6 +160,7 @@ def _send(account: Account, plan: Plan, console: Console) -> None:
     with console.status("uploading"):
         sent = [
             artifacts.send(s3, stage, function_key(plan.package), plan.package.zip),
+            artifacts.send(s3, stage, function_key(plan.package.predictor), plan.package.predictor.path),
             artifacts.send(s3, stage, f"images/{plan.sources.tag}.zip", plan.sources.path),
         ]
     terminal.say(console, f"uploaded to {stage.artifact_bucket}" if any(sent) else "uploaded already")

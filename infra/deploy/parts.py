@@ -11,8 +11,17 @@ from .stage import STAGES
 ROOT = Path(__file__).parents[2]
 
 
+class Zipped(Protocol):
+    """infra.package's: a zip, and its SHA-256."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def sha256(self) -> str: ...
+
+
 class Package(Protocol):
-    """infra.package's: the functions' zip, its hash, the stack's template, and whether it is compiled."""
+    """infra.package's: the functions' zips, the stack's template, and whether they are compiled."""
 
     @property
     def zip(self) -> Path: ...
@@ -22,13 +31,16 @@ class Package(Protocol):
     def sha256(self) -> str: ...
     @property
     def is_compiled(self) -> bool: ...
+    @property
+    def predictor(self) -> Zipped: ...
 
 
 def described(package: Package) -> str:
     """Its size, and what is less good than it could be."""
     from infra.package import UNCOMPILED
 
-    size = f"{package.zip.stat().st_size / 1e6:.1f} MB"
+    sizes = (path.stat().st_size / 1e6 for path in (package.zip, package.predictor.path))
+    size = " and ".join(f"{each:.1f} MB" for each in sizes)
     return size if package.is_compiled else f"{size}, not compiled for want of Lambda's Python: {UNCOMPILED}"
 
 

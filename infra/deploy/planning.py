@@ -10,7 +10,7 @@ from rich.console import Console
 from . import artifacts, gateway, inventory, machines, stack, states, terminal
 from .account import Account
 from .errors import NameTakenError, NewerVersionError
-from .parts import Package, Parts, Sources, described
+from .parts import Package, Parts, Sources, Zipped, described
 from .stage import Stage, check_parameters, read_parameters
 from .version import Version
 
@@ -141,18 +141,21 @@ def _prepared(
     template: Mapping[str, Any], stage: Stage, package: Package, version: Version, adopts: bool
 ) -> dict[str, Any]:
     """The template with the functions' code where it will lie, names of data spelled out, and the version."""
-    code = f"s3://{stage.artifact_bucket}/{function_key(package)}"
     resources = {
-        name: _prepared_resource(each, stage, code, adopts) for name, each in template["Resources"].items()
+        name: _prepared_resource(each, stage, package, adopts) for name, each in template["Resources"].items()
     }
     output = {"Description": "What this was deployed from", "Value": str(version)}
     outputs = {**template.get("Outputs", {}), VERSION_OUTPUT: output}
     return {**template, "Resources": resources, "Outputs": outputs}
 
 
-def _prepared_resource(resource: dict[str, Any], stage: Stage, code: str, adopts: bool) -> dict[str, Any]:
+def _prepared_resource(
+    resource: dict[str, Any], stage: Stage, package: Package, adopts: bool
+) -> dict[str, Any]:
     if resource["Type"] == "AWS::Serverless::Function":
-        return _with(resource, CodeUri=code)
+        is_predictor = resource["Properties"].get("CodeUri") == f"./{package.predictor.path.name}"
+        key = function_key(package.predictor if is_predictor else package)
+        return _with(resource, CodeUri=f"s3://{stage.artifact_bucket}/{key}")
     if name := _NAMED.get(resource["Type"]):
         named = _with(resource, **{name: _spelled_out(resource["Properties"][name], stage)})
         # RetainExceptOnCreate would delete with a creation that fails what was there before it.
@@ -175,6 +178,6 @@ def _spelled_out(name: Any, stage: Stage) -> Any:
     return text
 
 
-def function_key(package: Package) -> str:
-    """Where the functions' zip lies in the artifact bucket."""
-    return f"functions/{package.sha256}.zip"
+def function_key(code: Package | Zipped) -> str:
+    """Where a zip of functions lies in the artifact bucket."""
+    return f"functions/{code.sha256}.zip"

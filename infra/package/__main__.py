@@ -1,4 +1,4 @@
-"""`python -m infra.package`: makes build/package/deployment.zip and template.json."""
+"""`python -m infra.package`: makes deployment.zip, predictor.zip and template.json in build/package."""
 
 import argparse
 import os
@@ -21,7 +21,8 @@ def main() -> int:
     except PackageError as error:
         print("\n".join(error.problems), file=sys.stderr)
         return 1
-    print(f"{made.zip}: {made.zip.stat().st_size / 1e6:.1f} MB, SHA-256 {made.sha256}")
+    for path, digest in ((made.zip, made.sha256), (made.predictor.path, made.predictor.sha256)):
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}")
     if not made.is_compiled:
         print(f"no Python {options.python} here, so it isn't compiled: {UNCOMPILED}", file=sys.stderr)
     print(f"{made.template}: python{options.python} on {options.architecture}, {options.region}")

@@ -5,16 +5,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 from . import archive
-from .checks import OURS, Zip, problems
-from .compiled import compiled
-from .dependencies import Recorded, install, recorded
+from .checks import FUNCTIONS, OURS, PREDICTOR, PREDICTOR_SOURCES, Kind, Zip, problems
+from .compiled import Files, compiled
+from .dependencies import PREDICTOR_LOCK, Recorded, install, recorded
 from .errors import PackageError
 from .interpreters import python_of
 from .target import PYTHON, Target
@@ -22,10 +23,22 @@ from .template import INFRA, NO_ROLE, finished, to_merge
 from .trim import trim
 
 ROOT = INFRA.parent
-ZIP = "deployment.zip"
+ZIP = FUNCTIONS.name
 TEMPLATE = "template.json"
 #: What it means that there is no Python of the target's version here.
 UNCOMPILED = "a cold start takes about twice as long; `uv python install` or pyenv get one"
+
+
+@dataclass(frozen=True, slots=True)
+class Zipped:
+    """A zip, and its SHA-256 in hexadecimal digits."""
+
+    path: Path
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        return cls(path, sha256(path.read_bytes()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +46,19 @@ class Package:
     """What is deployed.
 
     Attributes:
-        zip: the code of all functions.
-        template: of the whole stage; its functions have their code at `./deployment.zip`.
+        zip: the code of all functions but the predictor.
+        template: of the whole stage; its functions have their code at `./deployment.zip`, the predictor at
+            `./predictor.zip`.
         sha256: of the zip, in hexadecimal digits.
         is_compiled: whether it has its modules compiled too, which takes a Python of the target's version.
+        predictor: the predictor's code.
     """
 
     zip: Path
     template: Path
     sha256: str
     is_compiled: bool
+    predictor: Zipped
 
 
 def build(out: Path, *, region: str, architecture: str = "x86_64", python: str = PYTHON) -> Package:
@@ -55,27 +71,54 @@ def build(out: Path, *, region: str, architecture: str = "x86_64", python: str =
         python: another version than Lambda's, to run the functions here.
 
     Raises:
-        PackageError: there are no such wheels, the templates contradict each other, or the zip must not
+        PackageError: there are no such wheels, the templates contradict each other, or a zip must not
             be deployed; with a sentence for each reason. Nothing is left in the folder then.
         ValueError: Lambda has no such processor.
     """
     target = Target(python, architecture)
     out.mkdir(parents=True, exist_ok=True)
-    for name in (ZIP, TEMPLATE):
+    for name in (ZIP, PREDICTOR.name, TEMPLATE):
         (out / name).unlink(missing_ok=True)
     with TemporaryDirectory(prefix="darkroom-package-") as folder:
-        stage = Path(folder)
+        stage, other = Path(folder) / "functions", Path(folder) / "predictor"
+        stage.mkdir()
         wheels = _stage(stage, target)
         template = finished(_chalice_package(stage, region), target)
-        content, interpreter = stage / ZIP, python_of(target.python)
-        files = archive.read(stage / "out" / ZIP)
-        more = compiled(files, interpreter, stage / "compiled") if interpreter else []
-        archive.write(content, files + more)
-        _check(content, wheels, target)
-        shutil.copyfile(content, out / ZIP)
+        is_compiled = _write(FUNCTIONS, archive.read(stage / "out" / ZIP), wheels, target, stage)
+        _write(PREDICTOR, *_predictor(other, target), target, other)
+        for made in (stage / ZIP, other / PREDICTOR.name):
+            shutil.copyfile(made, out / made.name)
         (out / TEMPLATE).write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
-    digest = sha256((out / ZIP).read_bytes()).hexdigest()
-    return Package(out / ZIP, out / TEMPLATE, digest, is_compiled=bool(more))
+    functions, predictor = Zipped.of(out / ZIP), Zipped.of(out / PREDICTOR.name)
+    return Package(functions.path, out / TEMPLATE, functions.sha256, is_compiled, predictor)
+
+
+def _write(kind: Kind, files: Files, wheels: Recorded, target: Target, folder: Path) -> bool:
+    """Writes a zip into a folder, and checks it; whether it has its modules compiled too."""
+    interpreter = python_of(target.python)
+    more = compiled(files, interpreter, folder / "compiled") if interpreter else []
+    path = folder / kind.name
+    archive.write(path, files + more)
+    found = problems(Zip(path.stat().st_size, dict(archive.read(path)), wheels, target, kind))
+    if found:
+        raise PackageError(found)
+    return bool(more)
+
+
+def _predictor(folder: Path, target: Target) -> tuple[Files, Recorded]:
+    """The predictor's files: our code, and its packages beside it."""
+    packages = folder / "packages"
+    install(target, packages, PREDICTOR_LOCK)
+    wheels = recorded(packages, target)
+    trim(packages)
+    brought = [(path.relative_to(packages), path) for path in packages.rglob("*")]
+    own = [(path.relative_to(ROOT), path) for path in _predictor_sources()]
+    return [(name.as_posix(), path.read_bytes()) for name, path in brought + own if path.is_file()], wheels
+
+
+def _predictor_sources() -> Iterator[Path]:
+    for name in PREDICTOR_SOURCES:
+        yield from (ROOT / name).rglob("*.py") if name.endswith("/") else (ROOT / name,)
 
 
 def _stage(stage: Path, target: Target) -> Recorded:
@@ -112,9 +155,3 @@ def _chalice_package(stage: Path, region: str) -> dict[str, Any]:
         raise PackageError([f"chalice package: {line}" for line in done.stderr.strip().splitlines()[-1:]])
     template: dict[str, Any] = json.loads((stage / "out" / "sam.json").read_text())
     return template
-
-
-def _check(path: Path, wheels: Recorded, target: Target) -> None:
-    found = problems(Zip(path.stat().st_size, dict(archive.read(path)), wheels, target))
-    if found:
-        raise PackageError(found)

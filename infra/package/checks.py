@@ -9,8 +9,10 @@ from .dependencies import Recorded, is_binary
 from .elf import SharedObject
 from .target import Target
 
-#: Of Darkroom, for the time that a cold start takes; Lambda's own limit is 50 MB.
+#: Of Darkroom, for the time that a cold start takes.
 MAX_BYTES = 15_000_000
+#: Lambda's: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_UNPACKED_BYTES = 262_144_000
 #: What of chalicelib/ goes in: modules, data that they read, and the console with its licences.
 OURS = (".py", ".txt.gz", ".html", ".css", ".js", ".svg", ".md")
 #: Chalice puts these of its own there.
@@ -23,7 +25,24 @@ _SECRET = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(AKIA|ASIA)[0-9A-Z]
 #: The flags of a compiled module that is never checked against its source: PEP 552.
 _UNCHECKED_HASH = (1).to_bytes(4, "little")
 #: The containers' code, and packages that they alone need.
-_CONTAINERS = ("training_job/", "data_job/", "torch/", "torchvision/", "numpy/", "obstore/")
+_CONTAINERS = ("training_job/", "data_job/", "torch/", "torchvision/", "obstore/")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the zips that a stage is deployed from.
+
+    Attributes:
+        name: of its file.
+        max_bytes: that it may have.
+        foreign: beginnings of the names of what belongs to others.
+        is_ours: whether a file of that name may be of Darkroom.
+    """
+
+    name: str
+    max_bytes: int
+    foreign: tuple[str, ...]
+    is_ours: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,7 @@ class Zip:
     files: Mapping[str, bytes]
     recorded: Recorded
     target: Target
+    kind: Kind
 
 
 def problems(package: Zip) -> list[str]:
@@ -83,8 +103,11 @@ def _needed(content: bytes) -> tuple[str, ...]:
 
 
 def _large(package: Zip) -> Iterator[str]:
-    if package.size_bytes > MAX_BYTES:
-        yield f"the zip has {package.size_bytes:,} bytes; it may have {MAX_BYTES:,}"
+    if package.size_bytes > package.kind.max_bytes:
+        yield f"the zip has {package.size_bytes:,} bytes; it may have {package.kind.max_bytes:,}"
+    unpacked = sum(map(len, package.files.values()))
+    if unpacked > MAX_UNPACKED_BYTES:
+        yield f"unpacked, the zip has {unpacked:,} bytes; Lambda takes {MAX_UNPACKED_BYTES:,}"
 
 
 def _tests(package: Zip) -> Iterator[str]:
@@ -93,12 +116,17 @@ def _tests(package: Zip) -> Iterator[str]:
 
 def _secrets(package: Zip) -> Iterator[str]:
     for name, content in package.files.items():
-        if _SECRET_NAME.search(name) or _SECRET.search(content):
+        # Libraries that read keys know how one begins.
+        is_library = is_binary(name) and _is_as_brought(package, name)
+        if _SECRET_NAME.search(name) or (_SECRET.search(content) and not is_library):
             yield f"{name} is or holds a secret"
 
 
-def _containers(package: Zip) -> Iterator[str]:
-    return (f"{name} belongs to a container" for name in package.files if name.startswith(_CONTAINERS))
+def _foreign(package: Zip) -> Iterator[str]:
+    own = package.kind
+    for name in package.files:
+        if name.startswith(own.foreign) and not (own.is_ours(name) or _is_compiled(name)):
+            yield f"{name} belongs elsewhere"
 
 
 def _compiled(package: Zip) -> Iterator[str]:
@@ -112,12 +140,14 @@ def _compiled(package: Zip) -> Iterator[str]:
 
 
 def _unexpected(package: Zip) -> Iterator[str]:
-    for name, content in package.files.items():
-        if (
-            not (_is_ours(name) or _is_compiled(name))
-            and package.recorded.files.get(name) != sha256(content).hexdigest()
-        ):
+    for name in package.files:
+        if not (package.kind.is_ours(name) or _is_compiled(name) or _is_as_brought(package, name)):
             yield f"{name} is neither Darkroom's nor as a wheel brought it"
+
+
+def _is_as_brought(package: Zip, name: str) -> bool:
+    """Whether a file is as a locked wheel brought it."""
+    return package.recorded.files.get(name) == sha256(package.files[name]).hexdigest()
 
 
 def _is_compiled(name: str) -> bool:
@@ -129,6 +159,23 @@ def _is_ours(name: str) -> bool:
     return is_part or name == "app.py" or name in _CHALICE
 
 
+def _is_predictors(name: str) -> bool:
+    return name.startswith(PREDICTOR_SOURCES) and name.endswith(".py")
+
+
+#: What the predictor is made of: its own code, what all agree on, and the decoding of the training.
+PREDICTOR_SOURCES = (
+    "predictor/",
+    "chalicelib/__init__.py",
+    "chalicelib/contract/",
+    "training_job/__init__.py",
+    "training_job/pictures.py",
+)
+FUNCTIONS = Kind(
+    "deployment.zip", MAX_BYTES, (*_CONTAINERS, "predictor/", "onnxruntime/", "numpy/"), _is_ours
+)
+PREDICTOR = Kind("predictor.zip", 50_000_000, (*_CONTAINERS, "chalicelib/", "chalice/"), _is_predictors)
+
 _CHECKS: tuple[Callable[[Zip], Iterator[str]], ...] = (
     _foreign_binaries,
     _other_processors,
@@ -136,7 +183,7 @@ _CHECKS: tuple[Callable[[Zip], Iterator[str]], ...] = (
     _large,
     _tests,
     _secrets,
-    _containers,
+    _foreign,
     _compiled,
     _unexpected,
 )

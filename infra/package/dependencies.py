@@ -1,4 +1,4 @@
-"""The packages of requirements.txt as wheels for the target, whatever machine this is."""
+"""The packages of a zip as wheels for the target, whatever machine this is."""
 
 import base64
 import csv
@@ -13,6 +13,7 @@ from .target import Target
 
 #: Every package that goes along, with the hashes of its wheels; `python -m infra.package.lock` writes it.
 LOCK = Path(__file__).with_name("requirements.lock")
+PREDICTOR_LOCK = Path(__file__).with_name("predictor.lock")
 
 
 def install(target: Target, folder: Path, lock: Path = LOCK, *options: str) -> None:

@@ -29,6 +29,18 @@ UNUSED = (
     "jmespath",
     # Powertools is here for its logger and its metrics; routing is Chalice's.
     "aws_lambda_powertools/event_handler",
+    # Of ONNX Runtime, sessions alone; models are made elsewhere, and nothing else needs protobuf.
+    *(f"onnxruntime/{name}" for name in ("backend", "datasets", "quantization", "tools", "transformers")),
+    "onnxruntime/capi/libonnxruntime.so.*",  # for programs in C; the module has it inside
+    "flatbuffers",
+    "google",
+    "packaging",
+    "numpy/f2py",
+    "numpy/testing",
+    "numpy/_pyinstaller",
+    "numpy/conftest.py",
+    "**/*.a",
+    "**/*.pxd",
 )
 
 

@@ -63,6 +63,7 @@ def served_api(monkeypatch, world: World, stage: Stage) -> Iterator[str]:
         "JOB_DEFINITION": "job",
         "DATA_JOB_QUEUE": "data",
         "DATA_JOB_DEFINITION": "data",
+        "PREDICTOR": "predict",
         "SIGNING_SECRET": "secret",
         "POWERTOOLS_METRICS_DISABLED": "true",
         "AWS_DEFAULT_REGION": REGION,

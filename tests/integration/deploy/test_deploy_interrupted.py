@@ -31,7 +31,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 folder, digest, tag, *arguments = sys.argv[1:]
 folder = Path(folder)
 package = SimpleNamespace(
-    zip=folder / "deployment.zip", template=folder / "template.json", sha256=digest, is_compiled=True
+    zip=folder / "deployment.zip", template=folder / "template.json", sha256=digest, is_compiled=True,
+    predictor=SimpleNamespace(path=folder / "predictor.zip", sha256="of-the-predictor"),
 )
 sources = SimpleNamespace(path=folder / "images.zip", tag=tag)
 sys.exit(main(arguments, parts=Parts(

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from infra.package.checks import MAX_BYTES, Zip, problems
+from infra.package.checks import FUNCTIONS, MAX_BYTES, MAX_UNPACKED_BYTES, PREDICTOR, Kind, Zip, problems
 from infra.package.dependencies import Recorded
 from infra.package.target import Target
 from tests.unit.infra.shared_objects import shared_object
@@ -22,9 +22,11 @@ COMPILED, UNCHECKED = "chalicelib/routes/__pycache__/api.cpython-313.pyc", b"\xf
 KEY = b"-----BEGIN RSA PRIVATE" + b" KEY-----"
 
 
-def package(files: dict[str, bytes], size_bytes: int = 1000, wheel: dict[str, bytes] = WHEEL) -> Zip:
+def package(
+    files: dict[str, bytes], size_bytes: int = 1000, wheel: dict[str, bytes] = WHEEL, kind: Kind = FUNCTIONS
+) -> Zip:
     recorded = Recorded({name: sha256(each).hexdigest() for name, each in wheel.items()}, set(WHEEL))
-    return Zip(size_bytes, files, recorded, Target())
+    return Zip(size_bytes, files, recorded, Target(), kind)
 
 
 def test_a_package_of_ours_and_of_wheels_is_good():
@@ -47,8 +49,10 @@ def test_a_zip_may_not_be_large():
         ("picture/server.pem", b"", "is or holds a secret"),
         ("chalicelib/settings.py", b"KEY = '''" + KEY, "is or holds a secret"),
         ("chalicelib/keys.py", b"id = '" + b"AKIA" + b"Q" * 16 + b"'", "is or holds a secret"),
-        ("training_job/run.py", b"", "belongs to a container"),
-        ("torch/__init__.py", b"", "belongs to a container"),
+        ("training_job/run.py", b"", "belongs elsewhere"),
+        ("torch/__init__.py", b"", "belongs elsewhere"),
+        ("predictor/handler.py", b"", "belongs elsewhere"),
+        ("numpy/__init__.py", b"", "belongs elsewhere"),
         ("chalicelib/a.pyc", UNCHECKED, "isn't compiled as for python3.13, by its hash"),
         ("__pycache__/app.cpython-311.pyc", UNCHECKED, "isn't compiled as for python3.13, by its hash"),
         ("__pycache__/app.cpython-313.pyc", bytes(16), "isn't compiled as for python3.13, by its hash"),
@@ -62,6 +66,35 @@ def test_a_zip_may_not_be_large():
 def test_what_does_not_belong_there_is_named(name, content, sentence):
     """Each file that must not be deployed is named with the reason."""
     assert f"{name} {sentence}" in problems(package(GOOD | {name: content}))
+
+
+PREDICTORS = WHEEL | {
+    "predictor/handler.py": b"",
+    "chalicelib/__init__.py": b"",
+    "chalicelib/contract/errors.py": b"",
+    "training_job/pictures.py": b"",
+}
+
+
+def test_the_predictor_has_its_own_parts():
+    """Its code, the contract and the training's decoding go in; the API and other training don't."""
+    assert problems(package(PREDICTORS, 50_000_000, kind=PREDICTOR)) == []
+    for name in ("chalicelib/bootstrap.py", "training_job/engine.py", "torch/__init__.py", "chalice/app.py"):
+        assert f"{name} belongs elsewhere" in problems(package(PREDICTORS | {name: b""}, kind=PREDICTOR))
+
+
+def test_a_zip_may_not_be_larger_than_lambda_unpacks():
+    """What has few bytes as a zip may have many: Lambda's limit counts those."""
+    files = GOOD | {"chalicelib/words.py": bytes(MAX_UNPACKED_BYTES)}
+    [sentence] = problems(package(files))
+    assert sentence.startswith("unpacked, the zip has 262,144,")
+
+
+def test_a_library_that_reads_keys_holds_none():
+    """The beginning of a key in a wheel's own library is no secret; in a module of ours it is."""
+    library = {MODULE: WHEEL[MODULE] + KEY}
+    assert problems(package(GOOD | library, wheel=WHEEL | library)) == []
+    assert problems(package(GOOD | {"app.py": KEY})) == ["app.py is or holds a secret"]
 
 
 def test_a_file_that_was_changed_after_its_wheel_is_named():

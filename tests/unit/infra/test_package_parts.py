@@ -6,8 +6,8 @@ from hashlib import sha256
 import pytest
 
 from infra.package import PackageError, archive
-from infra.package.dependencies import LOCK, install, recorded
-from infra.package.lock import REQUIREMENTS, canonical
+from infra.package.dependencies import install, recorded
+from infra.package.lock import LOCKS, canonical
 from infra.package.target import PROCESSORS, Target
 from infra.package.template import NO_ROLE, finished, to_merge
 from infra.package.trim import trim
@@ -77,10 +77,11 @@ def test_only_wheels_of_the_target_bring_shared_objects(tmp_path, tag, is_of_tar
     assert found.files["a/x.py"] == sha256(b"").hexdigest()
 
 
-def test_the_lock_is_of_the_present_requirements():
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_the_lock_is_of_the_present_requirements(lock):
     """Every requirement is locked in its version; `python -m infra.package.lock` renews a lock that isn't."""
-    locked = re.findall(r"^(\S+==\S+) \\\n +--hash=sha256:[0-9a-f]{64}", LOCK.read_text(), re.MULTILINE)
-    pins = [line for line in REQUIREMENTS.read_text().splitlines() if line and line[0] != "#"]
+    locked = re.findall(r"^(\S+==\S+) \\\n +--hash=sha256:[0-9a-f]{64}", lock.read_text(), re.MULTILINE)
+    pins = [line for line in LOCKS[lock].read_text().splitlines() if line and line[0] != "#"]
     assert pins
     assert {canonical(name) + "==" + version for name, version in (pin.split("==") for pin in pins)} <= {
         *locked
