@@ -9,7 +9,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from chalicelib.adapters.pictures import MAX_PIXELS
+from chalicelib.contract.pictures import MAX_PIXELS
 from chalicelib.contract.records import Project
 from chalicelib.events.queues import Message, handle_each
 from chalicelib.services.uploads import AnnouncedFile

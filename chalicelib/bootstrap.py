@@ -21,6 +21,7 @@ from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
 from .adapters.isolation import IsolatedInspector
 from .adapters.large_objects import S3LargeObjects
 from .adapters.passwords import Argon2Hasher, BoundedHasher, CommonPasswords
+from .adapters.predictor import LambdaPredictor
 from .adapters.pseudonyms import KeyedPseudonyms
 from .adapters.removal import DynamoRows
 from .adapters.s3 import S3ObjectStore
@@ -31,7 +32,7 @@ from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, Dyna
 from .adapters.transfers import DynamoTransfers
 from .adapters.uploads import DynamoUploads
 from .adapters.versions import DynamoVersions
-from .services import account_ports, data_ports, ports, transfer_ports
+from .services import account_ports, data_ports, ports, prediction_ports, transfer_ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
@@ -47,6 +48,7 @@ from .services.labelling import Labelling
 from .services.login_guard import LoginGuard
 from .services.oversight import Oversight
 from .services.posted_uploads import PostedUploads
+from .services.predictions import Predictions
 from .services.projects import ProjectBook
 from .services.removal import Removal
 from .services.runs import Runs
@@ -93,6 +95,7 @@ class Ports:
     transfers: transfer_ports.Transfers
     transfer_jobs: transfer_ports.TransferJobs
     large_objects: transfer_ports.LargeObjects
+    predictor: prediction_ports.Predictor
     telemetry: ports.Telemetry
     limits: ports.Limits = ports.NO_LIMITS
 
@@ -118,6 +121,7 @@ class Services:
     versions: Versions
     training: Training
     runs: Runs
+    predictions: Predictions
     oversight: Oversight
     removal: Removal
     imports: Imports
@@ -152,6 +156,7 @@ def assemble(p: Ports) -> Services:
         versions=versions,
         training=Training(p.configurations, versions, starting, p.jobs.max_nodes, p.clock, p.ids),
         runs=runs,
+        predictions=Predictions(p.predictor),
         removal=Removal(p.projects, p.rows, p.store, runs, p.telemetry, p.clock),
         imports=Imports(book, p.large_objects),
         exports=Exports(book, versions),
@@ -215,6 +220,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         transfers=DynamoTransfers(tables),
         transfer_jobs=BatchTransferJobs(aws, settings.data_job_queue, settings.data_job_definition),
         large_objects=S3LargeObjects(aws, settings.bucket),
+        predictor=LambdaPredictor(aws, settings.predictor),
         telemetry=telemetry,
         limits=ports.Limits(int(settings.max_sessions_per_project), int(settings.max_sessions_per_user)),
     )

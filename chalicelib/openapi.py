@@ -96,7 +96,8 @@ def _operation(endpoint: Endpoint, references: Any) -> dict[str, Any]:
             references[(endpoint.body, "validation")], endpoint.content_type, not endpoint.body_optional
         )
     elif endpoint.content_type != "application/json":
-        operation["requestBody"] = _content(_FILES, endpoint.content_type)
+        schema = _file(endpoint.file) if endpoint.file else _FILES
+        operation["requestBody"] = _content(schema, endpoint.content_type)
     return operation
 
 
@@ -120,6 +121,15 @@ def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
         return []
     by_key: list[dict[str, list[str]]] = [{"apiKey": [endpoint.scope]}] if endpoint.scope else []
     return [{"bearer": []}, *by_key]
+
+
+def _file(field: str) -> dict[str, Any]:
+    """A form with one file."""
+    return {
+        "type": "object",
+        "required": [field],
+        "properties": {field: {"type": "string", "format": "binary"}},
+    }
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:

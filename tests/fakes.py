@@ -31,6 +31,7 @@ from chalicelib.services.ports import (
 from tests.fake_attempts import FakeAttempts, FakePseudonyms
 from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
 from tests.fake_keys import FakeApiKeys
+from tests.fake_predictor import FakePredictor
 from tests.fake_tables import (
     FakeAdmissionReader,
     FakeConfigurations,
@@ -307,6 +308,7 @@ def fake_ports(**overrides: Any) -> Ports:
         "jobs": FakeJobs(),
         "store": FakeStore(own["clock"]),
         "inspector": FakeInspector(),
+        "predictor": FakePredictor(),
         "idempotency": FakeIdempotencyKeys(),
         "transfers": FakeTransfers(),
         "transfer_jobs": FakeTransferJobs(),

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from PIL import Image, PngImagePlugin
 
-from chalicelib.adapters.pictures import MAX_PIXELS
+from chalicelib.contract.pictures import MAX_PIXELS
 
 #: What no file that is served as a picture may be taken for.
 SCRIPT = b"<script>alert(document.domain)</script>"

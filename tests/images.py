@@ -15,6 +15,13 @@ def image(number: int = 0, *, side: int = 8, kind: str = "PNG") -> bytes:
     return target.getvalue()
 
 
+def coloured(colour: tuple[int, int, int], size: tuple[int, int]) -> bytes:
+    """A PNG of one colour; `size` is width and height."""
+    target = BytesIO()
+    Image.new("RGB", size, colour).save(target, "PNG")
+    return target.getvalue()
+
+
 def png_bomb(side: int = 60_000) -> bytes:
     """A small valid PNG of side x side pixels, made without ever holding them."""
     packer = zlib.compressobj(9)

@@ -11,9 +11,7 @@ from PIL import Image, ImageOps
 
 from chalicelib.contract.errors import TrainingError
 from chalicelib.contract.manifest import Entry
-
-#: Opened by content, whatever the file's name says; the formats that uploads are accepted in.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+from chalicelib.contract.pictures import FORMATS
 
 #: An image of 40 megapixels takes up to 760 MB while it is decoded: larger ones than this go one by one.
 _LARGE_PIXELS = 4_000_000

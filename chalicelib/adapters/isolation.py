@@ -20,9 +20,10 @@ from threading import Lock
 from typing import Any
 
 from ..contract.errors import RejectedImageError, UnavailableError
+from ..contract.pictures import MAX_PIXELS
 from ..services.ports import Picture
 from .decoder import ANSWER, EXHAUSTED, LARGE, LENGTH, PICTURE, READY, REFUSED, read_exactly
-from .pictures import CONTENT_TYPES, MAX_PIXELS
+from .pictures import CONTENT_TYPES
 
 #: The code of a file at which the decoder died, ran out of memory or took too long.
 DECODER_CRASHED = "decoder-crashed"

@@ -1,43 +1,24 @@
 """Opening images that may hold anything, with Pillow: in the decoders' processes (isolation.py)."""
 
-import struct
 import warnings
-import zlib
 from collections.abc import Callable
 from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from ..contract.errors import RejectedImageError
+from ..contract.pictures import DAMAGED, FORMATS, MAX_PIXELS, SIGNATURES
 from ..services.ports import Picture
 from .likeness import perceptual_hash
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 #: By Pillow's name of what it found; a JPEG with further pictures behind it is MPO there.
 CONTENT_TYPES = {**{each: f"image/{each.lower()}" for each in FORMATS}, "MPO": "image/jpeg"}
-#: How files of these formats begin; WebP's RIFF may be a sound as well.
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*")
-MAX_PIXELS = 40_000_000
 #: Images with more than that are decoded one at a time: at 4 bytes a pixel, some copies.
 SMALL_PIXELS = 1_000_000
 THUMBNAIL_SIDE = 256
-#: What Pillow's parsers have been seen to raise on hostile or damaged files.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    AssertionError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 
 
 class PillowInspector:
@@ -66,12 +47,12 @@ class PillowInspector:
                     self._before_large()
                 return _picture(image)
         except UnidentifiedImageError as error:
-            if content.startswith(_SIGNATURES):
+            if content.startswith(SIGNATURES):
                 raise RejectedImageError("the file is damaged or cut off", code="undecodable") from error
             raise RejectedImageError(
                 f"the file is none of {', '.join(FORMATS)}", code="unsupported-format"
             ) from error
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise RejectedImageError("the file is damaged or cut off", code="undecodable") from error
 
 

@@ -74,6 +74,7 @@ class Endpoint:
     public: bool
     name: str
     body_optional: bool
+    file: str | None
     scope: Scope | None
     problems: Collection[int]
 
@@ -108,6 +109,7 @@ class Api(Blueprint):
         headers: Mapping[str, str] | None = None,
         public: bool = False,
         body_optional: bool = False,
+        file: str | None = None,
         scope: Scope | None = None,
         problems: Collection[int] = (),
     ) -> Callable[[View], View]:
@@ -124,6 +126,7 @@ class Api(Blueprint):
             headers: name -> meaning of the request headers that the view reads.
             public: whether it needs no token.
             body_optional: whether no body at all is taken for an empty object.
+            file: the field of the one file that comes in; without it several may come in `images`.
             scope: which an API key must have to be enough; without one none is.
             problems: statuses of its errors, beside those that follow from the rest: see openapi.py.
         """
@@ -141,6 +144,7 @@ class Api(Blueprint):
                 public,
                 view.__name__,
                 body_optional,
+                file,
                 scope,
                 problems,
             )

@@ -5,6 +5,7 @@ from hashlib import sha256
 from ..bootstrap import services
 from ..logs import note
 from ..schemas.base import Page
+from ..schemas.predictions import PredictionAnswer
 from ..schemas.training import (
     ConfigurationAnswer,
     ResultsAnswer,
@@ -17,6 +18,7 @@ from ..schemas.training import (
 )
 from ..services.runs import POLL_SECONDS
 from .api import Answered, Api, Call, Query
+from .body import read_files
 from .idempotency import idempotency_key
 from .paging import PAGING, page
 
@@ -131,3 +133,18 @@ def status(call: Call) -> Answered:
 def results(call: Call) -> Answered:
     session = call.admitted.session
     return Answered(200, ResultsAnswer.of(services().runs.results(session), session))
+
+
+@api.endpoint(
+    "POST",
+    "/api/projects/{projectId}/training/{sessionId}/predict",
+    summary="Try the model of a run on an image, sent in the multipart field `image`, up to 4.5 MB.",
+    content_type="multipart/form-data",
+    file="image",
+    answers={200: PredictionAnswer},
+    scope="read",
+    problems=(409,),
+)
+def predict(call: Call) -> Answered:
+    files = read_files(call.raw, call.headers["content-type"], "image")
+    return Answered(200, PredictionAnswer.of(services().predictions.predict(call.admitted.session, files)))

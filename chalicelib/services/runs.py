@@ -82,7 +82,7 @@ class Runs:
 
     def _read_results(self, session: Session) -> dict[str, Any]:
         if session.results_key is None:
-            raise _no_results(session)
+            raise no_results(session)
         content = self._store.get(session.results_key, MAX_RESULTS_BYTES)
         if content is None:
             raise ConflictError("the results were deleted", code="results-gone")
@@ -90,7 +90,8 @@ class Runs:
         return document
 
 
-def _no_results(session: Session) -> ConflictError:
+def no_results(session: Session) -> ConflictError:
+    """Why a run has none, and when to ask again if it may have some."""
     if not session.is_over:
         return ConflictError(
             f"the run is {session.status}", code="run-not-over", retry_after_seconds=POLL_SECONDS

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from chalicelib.contract.config import TrainingConfig
 
 from ..config import given
-from .build import MAKES, build_detector
+from .build import MAKES, Make, build_detector
 from .evaluate import SCORE_THRESHOLD
 from .model import AnchorDetector, Detector
 
+#: Of a detector that thins out by itself: torchvision's, so that it may be done again.
 _NMS_IOU = 0.5
 _NAMES = ["boxes", "scores"]
 
@@ -61,11 +62,16 @@ def describe(
         "output": {
             "boxes": "(batch, N, 4): left, top, right, bottom as shares of the image's sides",
             "scores": "(batch, N, classes), 0 to 1",
-            "nms": {"iou": _NMS_IOU, "each": "class", "scoreThreshold": SCORE_THRESHOLD},
+            "nms": {"iou": _nms_iou(make), "each": "class", "scoreThreshold": SCORE_THRESHOLD},
         },
         "datasetHash": dataset_hash,
         "training": config.to_json(),
     }
+
+
+def _nms_iou(make: Make) -> float:
+    """That which evaluation thins out with."""
+    return make.wrapper.nms_iou if issubclass(make.wrapper, AnchorDetector) else _NMS_IOU
 
 
 def load_safetensors(description: Mapping[str, Any], path: Path) -> Detector:

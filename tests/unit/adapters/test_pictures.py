@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chalicelib.adapters.pictures import FORMATS, PillowInspector
+from chalicelib.adapters.pictures import PillowInspector
 from chalicelib.contract.errors import RejectedImageError
+from chalicelib.contract.pictures import FORMATS
 
 #: Pillow warns of damage that it gets along with, and the damage is our own here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "JOB_DEFINITION": "d",
     "DATA_JOB_QUEUE": "q",
     "DATA_JOB_DEFINITION": "d",
+    "PREDICTOR": "p",
     "SIGNING_SECRET": "s",
 }
 #: The endpoints that are asked for by name.
