@@ -43,6 +43,11 @@ class Client:
         )
         return self._send("POST", f"{project}/data/images", body, {"Content-Type": content_type})
 
+    def predict(self, session: str, content: bytes) -> Any:
+        """What a run's model says of an image; `session` is the path of the run."""
+        body, content_type = urllib3.encode_multipart_formdata({"image": ("image", content, "image/png")})
+        return self._send("POST", f"{session}/predict", body, {"Content-Type": content_type})
+
     def post_images(self, project: str, files: Sequence[File]) -> str:
         """Uploads images to S3 under one signed form; returns the path of the reconciliation."""
         announced = [

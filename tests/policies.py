@@ -99,6 +99,8 @@ class _Resolver:
         return pseudo[name[5:]] if name.startswith("AWS::") else self._arn(name.removesuffix(".Arn"))
 
     def _arn(self, name: str) -> str:
+        if name == "Predictor":
+            return f"arn:aws:lambda:{_ARN}:function:{self._stack.predictor}"
         if name not in self._types:  # a log group of infra/functions.yaml
             return f"arn:aws:logs:{_ARN}:log-group:{name}:*"
         own = self._stack.resources[name].rpartition("/")[2]
@@ -126,9 +128,10 @@ class Recorder:
             self._function = before
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self, *more: Any) -> Iterator[None]:
+        """Takes the calls of the API's clients, and of more."""
         aws = bootstrap.aws()
-        clients = (aws.dynamodb, aws.s3, aws.batch, aws.secrets)
+        clients = (aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.functions, *more)
         for client in clients:
             client.meta.events.register("provide-client-params", self._note)
         try:
@@ -139,7 +142,9 @@ class Recorder:
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         if self._function:
-            rights = _NEEDS[model.service_model.service_name](model.name, params)
+            rights = {*_NEEDS[model.service_model.service_name](model.name, params)}
+            if self._function == "predict":  # which takes a forbidden object for a missing one
+                rights = {each for each in rights if each.action != "s3:ListBucket"}
             self.needed.setdefault(self._function, set()).update(rights)
 
 
@@ -204,4 +209,15 @@ def _of_secrets(operation: str, params: Mapping[str, Any]) -> Iterator[Right]:
     yield Right(f"secretsmanager:{operation}", params["SecretId"])
 
 
-_NEEDS = {"dynamodb": _of_dynamodb, "s3": _of_s3, "batch": _of_batch, "secretsmanager": _of_secrets}
+def _of_functions(operation: str, params: Mapping[str, Any]) -> Iterator[Right]:
+    action = {"Invoke": "InvokeFunction"}[operation]
+    yield Right(f"lambda:{action}", f"arn:aws:lambda:{_ARN}:function:{params['FunctionName']}")
+
+
+_NEEDS = {
+    "dynamodb": _of_dynamodb,
+    "s3": _of_s3,
+    "batch": _of_batch,
+    "secretsmanager": _of_secrets,
+    "lambda": _of_functions,
+}

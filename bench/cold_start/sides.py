@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from infra.packaged.runtime_api import ExecutionEnvironment
+from infra.local.runtime_api import ExecutionEnvironment
 
 APPS = Path(__file__).with_name("apps")
 OURS, BARE, RUNTIME = "darkroom", "bare chalice", "runtime alone"

@@ -1,9 +1,10 @@
 """The embedded AWS itself: moto's server, and the stack made in it from infra/template.yaml."""
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,7 @@ from . import ignored as ignored  # imported for its effect on moto, as are the 
 from . import jobs as jobs
 from . import missing as missing
 from .front import Front
+from .invocations import Invocations, Invoke, local_predictor
 from .signatures import CREDENTIALS
 from .speed import Dispatcher
 
@@ -39,12 +41,19 @@ class EmbeddedAws:
         stack_name: the name of the stack in it.
         outputs: the outputs of infra/template.yaml.
         resources: logical id to physical id of the stack's resources.
+        functions: those that can be invoked, by their names.
     """
 
     endpoint_url: str
     stack_name: str
     outputs: Mapping[str, str]
     resources: Mapping[str, str]
+    functions: dict[str, Invoke] = field(default_factory=dict)
+
+    @property
+    def predictor(self) -> str:
+        """The name of the function that tries models out."""
+        return f"{self.stack_name}-predict"
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -68,6 +77,7 @@ class EmbeddedAws:
             "JOB_DEFINITION": self.outputs["JobDefinition"],
             "DATA_JOB_QUEUE": self.outputs["DataJobQueue"],
             "DATA_JOB_DEFINITION": self.outputs["DataJobDefinition"],
+            "PREDICTOR": self.predictor,
             "SIGNING_SECRET": self.outputs["SigningSecret"],
         }
 
@@ -112,28 +122,46 @@ def embedded_aws(
     port: int = 0,
     parameters: Mapping[str, str] | None = None,
     template: str | None = None,
+    predictor_log: Path = Path(os.devnull),
 ) -> Iterator[EmbeddedAws]:
     """Serves an AWS with the stack in it on the loopback interface until the context ends.
 
     The stack is made from infra/template.yaml, or from another template's text.
 
     moto's state belongs to the process: a second one in the same process shares it, and needs
-    another stack name.
+    another stack name. The predictor runs in processes beside, once it is invoked.
     """
-    application = Front(Dispatcher(_backend_app))
+    invocations = Invocations(Dispatcher(_backend_app))
+    application = Front(invocations)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_RequestHandler)
     thread = threading.Thread(target=partial(server.serve_forever, 0.05), name="embedded-aws", daemon=True)
     thread.start()
     try:
         endpoint_url = f"http://127.0.0.1:{server.server_port}"
-        yield _with_stack(endpoint_url, stack_name, parameters or {}, template or TEMPLATE.read_text())
+        found = _with_stack(
+            endpoint_url,
+            stack_name,
+            parameters or {},
+            template or TEMPLATE.read_text(),
+            invocations.functions,
+        )
+        variables = found.credentials | {"BUCKET": found.outputs["Bucket"]}
+        with closing(local_predictor(found.predictor, variables, predictor_log)) as predictor:
+            found.functions[found.predictor] = predictor
+            yield found
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def _with_stack(endpoint_url: str, name: str, parameters: Mapping[str, str], template: str) -> EmbeddedAws:
+def _with_stack(
+    endpoint_url: str,
+    name: str,
+    parameters: Mapping[str, str],
+    template: str,
+    functions: dict[str, Invoke],
+) -> EmbeddedAws:
     client = client_of("cloudformation", endpoint_url)
     # A laptop has no GPU, and trains all the same; it is one machine, whose memory old versions would fill.
     parameters = {"TrainingDevice": "auto", "MaxNodes": "1", "ObjectVersioning": "Suspended", **parameters}
@@ -154,4 +182,5 @@ def _with_stack(endpoint_url: str, name: str, parameters: Mapping[str, str], tem
             for page in pages
             for each in page["StackResourceSummaries"]
         },
+        functions=functions,
     )

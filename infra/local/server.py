@@ -26,10 +26,10 @@ from chalice.local import (
 from chalicelib.routes.api import STAGE
 from chalicelib.routes.headers import SECURITY
 
+from .functions import MAX_PAYLOAD_BYTES
+
 #: API Gateway's, for a request's body: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 MAX_BODY_BYTES = 10 * 1024 * 1024
-#: Lambda's, for the whole event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 _SMALLER = "Send many or large images through POST /api/projects/{projectId}/data/uploads."
 #: Requests that are handled at one moment, as functions run in so many environments; the others wait. One
 #: process gets no more done by doing more at once, and calls of AWS that wait for each other time out.

@@ -13,6 +13,7 @@ from chalice.app import Chalice
 
 from .aws import REGION, EmbeddedAws, embedded_aws
 from .batch import Runner
+from .invocations import machine_environment
 from .queues import event_sources, poll
 from .schedules import expire, repeat, schedules
 from .server import Server
@@ -71,7 +72,9 @@ def running_stack(
     parameters = {"QueueVisibilitySeconds": str(visibility_seconds)}
     with ExitStack() as stack:
         server = stack.enter_context(Server(app, host, port))
-        aws = stack.enter_context(embedded_aws(name, parameters=parameters))
+        log_folder.mkdir(parents=True, exist_ok=True)
+        log = log_folder / "predict.log"
+        aws = stack.enter_context(embedded_aws(name, parameters=parameters, predictor_log=log))
         stack.enter_context(_environment(aws.environment))
         runners = stack.enter_context(
             compute(aws, outside, log_folder, slots=slots, grace_seconds=grace_seconds)
@@ -90,11 +93,6 @@ def _work(app: Chalice, aws: EmbeddedAws) -> list[Callable[[threading.Event], An
         *(lambda stop, source=source: poll(source, aws.client("sqs"), stop) for source in polled),
         *(lambda stop, seconds=seconds, run=run: repeat(seconds, run, stop) for seconds, run in timed),
     ]
-
-
-def machine_environment() -> dict[str, str]:
-    """This process's own variables, but those of any AWS."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
 
 
 @contextmanager

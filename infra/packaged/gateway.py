@@ -15,12 +15,12 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from infra.local.functions import PayloadTooLargeError
+from infra.local.runtime_api import FunctionError, FunctionTimeoutError
 from infra.local.server import MAX_BODY_BYTES
 
-from .functions import PayloadTooLargeError
 from .openapi import Api, GatewayResponse, Route
 from .proxy import Request, proxy_event
-from .runtime_api import FunctionError, FunctionTimeoutError
 
 Invoke = Callable[[Any], Any]
 #: What the gateway says where the template says nothing else.

@@ -11,14 +11,15 @@ from typing import Any
 from zipfile import ZipFile
 
 from infra.local.aws import EmbeddedAws, embedded_aws
+from infra.local.functions import Configuration, Function
+from infra.local.invocations import machine_environment
 from infra.local.queues import EventSource, poll, queue_of
 from infra.local.schedules import rate_seconds, repeat, scheduled_event
-from infra.local.stack import compute, machine_environment, threads
+from infra.local.stack import compute, threads
 from infra.package import Package
 
-from .functions import Configuration, Function
 from .gateway import gateway
-from .template import api_of, for_moto, functions_of, mappings_of, schedules_of, translated
+from .template import api_of, code_of, for_moto, functions_of, mappings_of, schedules_of, translated
 
 _VISIBILITY_SECONDS = 30
 
@@ -53,9 +54,10 @@ def packaged_stack(
         translator: an interpreter that has AWS's translator of serverless templates.
     """
     plain = translated(package.template, translator)
-    code, logs = folder / "task", folder / "logs"
-    with ZipFile(package.zip) as archive:
-        archive.extractall(code)
+    logs = folder / "logs"
+    for path in (package.zip, package.predictor.path):
+        with ZipFile(path) as archive:
+            archive.extractall(folder / path.stem)
     outside = machine_environment()
     parameters = {"QueueVisibilitySeconds": str(_VISIBILITY_SECONDS)}
     with ExitStack() as stack:
@@ -64,10 +66,12 @@ def packaged_stack(
         stack.enter_context(compute(aws, outside, logs))
         functions = {}
         for name in functions_of(plain):
+            code = folder / code_of(plain, name).stem
             functions[name] = Function(
                 _configuration(aws, name), python, code, aws.credentials, logs / f"{name}.log"
             )
             stack.callback(functions[name].close)
+        aws.functions[aws.predictor] = functions["Predictor"]
         stack.enter_context(threads(_work(plain, aws, functions)))
         url = stack.enter_context(gateway(api_of(plain), functions))
         yield PackagedStack(url=url, aws=aws, functions=functions, plain=plain)

@@ -76,6 +76,11 @@ def functions_of(plain: Resource) -> list[str]:
     return list(of_type(plain, _FUNCTION))
 
 
+def code_of(plain: Resource, name: str) -> Path:
+    """The zip of a function."""
+    return Path(plain["Resources"][name]["Properties"]["Code"]["S3Key"])
+
+
 def mappings_of(plain: Resource) -> Iterator[Mapping[str, Any]]:
     """The properties of each queue's way to a function."""
     return (each["Properties"] for each in of_type(plain, _MAPPING).values())

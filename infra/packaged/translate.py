@@ -12,10 +12,11 @@ from samtranslator.translator.translator import Translator
 
 def main() -> None:
     template = json.load(sys.stdin)
-    # Any place does: the translator looks at the form alone.
+    # Any bucket does: the translator looks at the form alone.
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": "deployment.zip"}
+            key = resource["Properties"]["CodeUri"].removeprefix("./")
+            resource["Properties"]["CodeUri"] = {"Bucket": "artifacts", "Key": key}
     json.dump(Translator({}, Parser()).translate(template, {}), sys.stdout)
 
 

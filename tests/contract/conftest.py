@@ -24,7 +24,7 @@ def real(stack: EmbeddedAws) -> Ports:
         for name, value in stack.environment.items():
             patch.setenv(name, value)
         aws = Aws()
-        assert all((aws.dynamodb, aws.s3, aws.batch, aws.secrets))
+        assert all((aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.functions))
         return aws_ports(Settings.read(os.environ), aws)
 
 

@@ -86,6 +86,9 @@ def test_images_become_a_model(up: Up, upload: Any) -> None:
     for artifact in results["artifacts"]:
         content = client.pool.request("GET", artifact["url"]).data
         assert sha256(content).hexdigest() == artifact["sha256"]
+    said = client.predict(session, digits(1)[0][0][1])["predictions"]
+    assert {each["label"] for each in said} == set(results["modelDetails"]["classes"])
+    assert sum(each["probability"] for each in said) == pytest.approx(1)
     assert {"safetensors", "onnx"} <= {each["format"] for each in results["artifacts"]}
 
 

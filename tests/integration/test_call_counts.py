@@ -11,6 +11,7 @@ import urllib3
 
 from app import app
 from infra.local.aws import EmbeddedAws
+from tests import models
 from tests.images import image
 from tests.integration.conftest import Api, counted
 from tests.integration.test_api_training import _results, _set
@@ -103,6 +104,11 @@ def measured(nobody: Api, stack: EmbeddedAws) -> dict[str, tuple[int, int, int]]
     _set(stack, project, session, Status="completed", ResultsKey=results_key)
     with measure("GET …/results"):
         assert api.call("GET", f"{path}/results").status == 200
+    prefix = f"projects/{project.rsplit('/', 1)[1]}/sessions/{session}/1-1/"
+    key = models.put(stack.client("s3"), stack.outputs["Bucket"], prefix, models.colours())
+    _set(stack, project, session, ResultsKey=key)
+    with measure("POST …/predict"):
+        assert api.send_files(f"{path}/predict", files[:1], "image").status == 200
     ids = [each["imageId"] for each in api.call("GET", f"{project}/data/images?label=1").json["items"]]
     with measure("POST …/data/images/delete, by ids"):
         deleted = api.call("POST", f"{project}/data/images/delete", {"imageIds": ids}).json["deleted"]

@@ -1,6 +1,7 @@
 """Each function's policy against the calls that the function makes, on the embedded AWS."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,6 +14,9 @@ from app import app
 from chalicelib.contract.attributes import marshal
 from infra.local import jobs as jobs  # a job waits RUNNABLE: imported for its effect on moto
 from infra.local.aws import EmbeddedAws
+from predictor.handler import handler
+from predictor.handler import models as predictor_models
+from tests import models
 from tests.images import image
 from tests.integration.conftest import PASSWORD, Api, forget
 from tests.integration.test_api_data import _ingest, _post
@@ -31,6 +35,7 @@ ROLES = {
     "sweep": "SweepRole",
     "remove": "RemoveRole",
     "rotate_keys": "RotateKeysRole",
+    "predict": "PredictRole",
 }
 #: Statements that no call of ours uses, and who does.
 NOT_OURS = {"Log": "Lambda writes the log", "TakeMessages": "Lambda takes the messages"}
@@ -161,6 +166,17 @@ class Flows:
         )
         self._set("TrainingSessions", project, session, Status="completed", ResultsKey=f"{base}/results.json")
         self._call("GET", f"{project}/training/{session}/results")
+        self._predict(project, session, base)
+
+    def _predict(self, project: str, session: str, base: str) -> None:
+        s3, bucket = self._stack.client("s3"), self._stack.outputs["Bucket"]
+        key = models.put(s3, bucket, f"{base}/1-1/", models.colours())
+        self._set("TrainingSessions", project, session, ResultsKey=key)
+        path = f"{project}/training/{session}/predict"
+        assert self._api.send_files(path, [("a.png", image(0))], "image").status == 200
+        with self._function("predict"):
+            said = handler({"resultsKey": key, "image": b64encode(image(0)).decode()}, None)
+        assert said["predictions"]
 
     def _transfers(self, project: str) -> None:
         archive = zipped({"a.png": image(30)})
@@ -278,7 +294,8 @@ def _kept(stack: EmbeddedAws) -> Iterator[None]:
 def recorder(nobody: Api, stack: EmbeddedAws) -> Recorder:
     recorder = Recorder()
     forget()
-    with recorder.listening():
+    predictor_models.cache_clear()
+    with recorder.listening(predictor_models()._store.s3):
         Flows(nobody, stack, recorder).run()
     return recorder
 
@@ -305,7 +322,7 @@ def test_a_function_may_do_nothing_that_it_does_not(function, recorder, resource
 def test_there_is_no_other_function_and_no_other_role(resources):
     """What is asked above is asked of every function that the app has, and of every role of Lambda's."""
     handlers = {each.name for each in (*app.event_sources, *app.pure_lambda_functions)}
-    assert handlers | {"api"} == set(ROLES)
+    assert handlers | {"api", "predict"} == set(ROLES)
     lambdas = {
         name
         for name, each in resources.items()

@@ -12,11 +12,11 @@ import pytest
 from chalicelib.services.acceptance import MAX_IMAGE_BYTES
 from examples.digits import digits
 from examples.http import ApiError, Client
+from infra.local.functions import Configuration, Function
 from infra.local.queues import EventSource, poll
 from infra.local.stack import threads
 from infra.package import Package
 from infra.packaged.environments import environment
-from infra.packaged.functions import Configuration, Function
 from infra.packaged.gateway import gateway
 from infra.packaged.ministack import Ministack, ministack
 from infra.packaged.template import api_of, mappings_of, of_type, translated
@@ -57,6 +57,7 @@ def _configuration(aws: Ministack, name: str, properties: dict) -> Configuration
     variables = NO_JOBS | {
         "TABLE_PREFIX": f"{aws.stack_name}-",
         "BUCKET": aws.resources["Bucket"],
+        "PREDICTOR": "none",
         "SIGNING_SECRET": aws.resources["SigningSecret"],
     }
     return Configuration(

@@ -11,11 +11,11 @@ import urllib3
 from PIL import Image
 
 from app import app
-from chalicelib.adapters.pictures import FORMATS
+from chalicelib.contract.pictures import FORMATS
 from examples.http import Client
+from infra.local.runtime_api import FunctionError
 from infra.local.schedules import scheduled_event
 from infra.package import build
-from infra.packaged.runtime_api import FunctionError
 from infra.packaged.template import api_of, schedules_of
 from tests.e2e.conftest import Up
 
@@ -23,7 +23,7 @@ from tests.e2e.conftest import Up
 def test_two_builds_are_the_same(package, runtime, tmp_path):
     """A second build from the same sources has the same hash and the same template."""
     again = build(tmp_path, region="us-east-1", python=runtime.version)
-    assert again.sha256 == package.sha256
+    assert (again.sha256, again.predictor.sha256) == (package.sha256, package.predictor.sha256)
     assert again.template.read_bytes() == package.template.read_bytes()
 
 
@@ -35,10 +35,11 @@ def test_every_function_is_made_for_the_package(package, runtime):
         for each in template["Resources"].values()
         if each["Type"] == "AWS::Serverless::Function"
     ]
-    assert len(functions) == 1 + len(app.event_sources) + len(app.pure_lambda_functions)
+    assert len(functions) == 2 + len(app.event_sources) + len(app.pure_lambda_functions)
     for properties in functions:
         assert properties["Runtime"] == f"python{runtime.version}"
-        assert properties["CodeUri"] == "./deployment.zip"
+        is_predictor = properties["Handler"].startswith("predictor.")
+        assert properties["CodeUri"] == f"./{(package.predictor.path if is_predictor else package.zip).name}"
         assert properties["Role"]["Fn::GetAtt"][0] in template["Resources"]
 
 

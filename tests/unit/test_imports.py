@@ -150,9 +150,21 @@ def test_the_worker_runs_without_the_packages_of_the_api():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_predictor_has_of_ours_what_its_zip_has():
+    """The predictor imports itself, the contract, the training's decoding, and what it installs."""
+    packages = _packages("predictor") | {"boto3"}
+    ours = ("predictor", "chalicelib.contract", "training_job.pictures")
+    assert not _breaches(
+        ("predictor",),
+        lambda module: (
+            _is_standard(module) or _is_below(module, *ours) or module.partition(".")[0] in packages
+        ),
+    )
+
+
 def test_nothing_imports_the_tests():
     """No production code depends on a test, nor on the embedded stack."""
-    folders = ("chalicelib", "training_job", "data_job")
+    folders = ("chalicelib", "training_job", "data_job", "predictor")
     assert not _breaches(folders, lambda module: not _is_below(module, "tests", "infra"))
     assert not _breaches(("infra",), lambda module: not _is_below(module, "tests"))
 

@@ -6,10 +6,10 @@ from base64 import b64decode
 import pytest
 import urllib3
 
-from infra.packaged.functions import PayloadTooLargeError
+from infra.local.functions import PayloadTooLargeError
+from infra.local.runtime_api import FunctionError, FunctionTimeoutError
 from infra.packaged.gateway import gateway
 from infra.packaged.openapi import Api
-from infra.packaged.runtime_api import FunctionError, FunctionTimeoutError
 
 URI = {"Fn::Sub": "arn:aws:apigateway:x:lambda:path/2015-03-31/functions/${APIHandler.Arn}/invocations"}
 METHOD = {"x-amazon-apigateway-integration": {"type": "aws_proxy", "uri": URI}}

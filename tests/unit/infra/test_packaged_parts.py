@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from infra.local.runtime_api import ExecutionEnvironment, FunctionError, FunctionTimeoutError
 from infra.package.interpreters import python_of
-from infra.packaged.runtime_api import ExecutionEnvironment, FunctionError, FunctionTimeoutError
 from infra.packaged.template import for_moto, references, schedules_of, without
 
 #: A runtime interface client of a few lines, which does what the event says.

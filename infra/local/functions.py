@@ -1,4 +1,4 @@
-"""Lambda functions of a package, each with execution environments that are kept warm."""
+"""Lambda functions, each with execution environments that are kept warm."""
 
 import json
 import threading
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.local.server import MAX_PAYLOAD_BYTES
-
 from .runtime_api import ExecutionEnvironment, FunctionError, FunctionTimeoutError
 
+#: Lambda's, for a whole event, and for an answer: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 #: Of one function at a time; the next waits, where Lambda would start another.
 MAX_ENVIRONMENTS = 2
 
@@ -57,10 +57,11 @@ class Function:
 
     Args:
         configuration: of the function.
-        python: an interpreter that has awslambdaric.
+        python: an interpreter that has the runtime's interface client.
         code: the folder where the zip was unpacked.
         outside: variables of the machine: where AWS is, and the credentials.
         log: takes the output of all environments.
+        client: the runtime's interface client, a module.
     """
 
     configuration: Configuration
@@ -68,6 +69,7 @@ class Function:
     code: Path
     outside: Mapping[str, str]
     log: Path
+    client: str = "awslambdaric"
     _idle: list[ExecutionEnvironment] = field(default_factory=list)
     _all: list[ExecutionEnvironment] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -116,7 +118,7 @@ class Function:
 
     def start(self) -> ExecutionEnvironment:
         """A new environment, which nobody else invokes."""
-        command = [str(self.python), "-m", "awslambdaric", self.configuration.handler]
+        command = [str(self.python), "-m", self.client, self.configuration.handler]
         return ExecutionEnvironment(command, self._variables(), self.code, self.log, self.configuration.arn)
 
     def _variables(self) -> dict[str, str]:

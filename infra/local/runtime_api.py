@@ -15,6 +15,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
 
 _PREFIX = "/2018-06-01/runtime/"
 _LOOK_SECONDS = 0.05
@@ -59,14 +60,16 @@ class ExecutionEnvironment:
         self.arn = arn
         self.events: SimpleQueue[_Event | None] = SimpleQueue()
         self.answers: SimpleQueue[_Answer] = SimpleQueue()
+        self._temporary = TemporaryDirectory(prefix="function-")  # for what Lambda has in /tmp
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
         thread = threading.Thread(target=self._server.serve_forever, args=(_LOOK_SECONDS,), daemon=True)
         thread.start()
         address = f"127.0.0.1:{self._server.server_port}"
+        own = {"AWS_LAMBDA_RUNTIME_API": address, "TMPDIR": self._temporary.name}
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command, env={**environment, "AWS_LAMBDA_RUNTIME_API": address}, cwd=folder,
+                command, env={**environment, **own}, cwd=folder,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -101,6 +104,7 @@ class ExecutionEnvironment:
         self.process.wait()
         self._server.shutdown()
         self._server.server_close()
+        self._temporary.cleanup()
 
     def _raise_if_over(self, event: _Event, timeout_seconds: float) -> None:
         if not self.is_alive:
