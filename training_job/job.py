@@ -1,6 +1,6 @@
 """The composition root: what a run works with, made from its environment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Self
 
@@ -23,6 +23,7 @@ class Job:
     """One attempt to train one session."""
 
     sessions: SessionRepository
+    pulse: SessionRepository  # the same, for signs of life: it gives up soon
     manifests: ManifestRepository
     images: ImageObjects
     reports: ReportStore
@@ -38,15 +39,17 @@ class Job:
         objects = ObjectStore(clients.s3, environment.bucket)
         session = {"project_id": environment.project_id, "session_id": environment.session_id}
         generation, attempt = environment.generation, environment.attempt
+        sessions = SessionRepository(
+            dynamodb=clients.dynamodb,
+            table_prefix=environment.table_prefix,
+            generation=generation,
+            attempt=attempt,
+            batch_job_id=environment.batch_job_id,
+            **session,
+        )
         return cls(
-            sessions=SessionRepository(
-                dynamodb=clients.dynamodb,
-                table_prefix=environment.table_prefix,
-                generation=generation,
-                attempt=attempt,
-                batch_job_id=environment.batch_job_id,
-                **session,
-            ),
+            sessions=sessions,
+            pulse=replace(sessions, dynamodb=clients.pulse()),
             manifests=ManifestRepository(objects, environment.project_id),
             images=ImageObjects(clients.bucket(environment.bucket), environment.project_id),
             reports=ReportStore(objects=objects, generation=generation, attempt=attempt, **session),

@@ -63,14 +63,21 @@ class SessionSink:
     Args:
         stop: set when the user's wish to stop was seen, here or by a signal.
         clock: seconds, monotonic.
+        pulse: the same session for signs of life, whose writes fail soon; `sessions` unless given.
     """
 
     def __init__(
-        self, sessions: SessionRepository, stop: Event, clock: Callable[[], float] = time.monotonic
+        self,
+        sessions: SessionRepository,
+        stop: Event,
+        clock: Callable[[], float] = time.monotonic,
+        pulse: SessionRepository | None = None,
     ) -> None:
         self._sessions, self._stop, self._clock = sessions, stop, clock
+        self._pulse = pulse or sessions
         self._phase, self._phase_start = Phase.PREPARING, clock()
-        self._last_update, self._last_sign = float("-inf"), clock()
+        self._last_update = self._last_failure = float("-inf")
+        self._last_sign = clock()
         self._metrics: dict[str, Any] = {}
         self._training_done = self._first_done = 0.0
         self._reached, self._has_kept = 0.0, False
@@ -147,7 +154,7 @@ class SessionSink:
             return False
         try:
             if now - self._last_update >= BEAT_SECONDS:
-                self._send({})
+                self._sent(self._pulse.update({}))
         except LostClaimError:  # the run meets it with its own next write
             return False
         except (BotoCoreError, ClientError) as error:
@@ -156,13 +163,12 @@ class SessionSink:
 
     def _due(self) -> bool:
         self._last_sign = self._clock()
-        return self._last_sign - self._last_update >= INTERVAL_SECONDS
+        return self._last_sign - max(self._last_update, self._last_failure) >= INTERVAL_SECONDS
 
     def _write(self, done: float, **values: Any) -> None:
-        self._send(self._progress(done) | values)
+        self._sent(self._sessions.update(self._progress(done) | values))
 
-    def _send(self, values: dict[str, Any]) -> None:
-        session = self._sessions.update(values)
+    def _sent(self, session: Session) -> None:
         self._last_update = self._clock()
         if session.stop_requested_at:
             self._stop.set()
@@ -173,7 +179,7 @@ class SessionSink:
         except (BotoCoreError, ClientError) as error:
             if not is_passing(error):
                 raise
-            self._last_update = self._clock()
+            self._last_failure = self._clock()  # of which the heart takes no notice
             _LOG.warning("a live update was left out: %s", error)
 
     def _progress(self, done: float) -> dict[str, Any]:

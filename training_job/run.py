@@ -39,7 +39,9 @@ class Run:
     def __init__(self, job: Job, session: Session, termination: Termination, start: float) -> None:
         self.job, self.session, self.termination, self.start = job, session, termination, start
         self.group = job.group
-        self.sink = SessionSink(job.sessions, job.stop) if self.group.writes else SilentSink()
+        self.sink = (
+            SessionSink(job.sessions, job.stop, pulse=job.pulse) if self.group.writes else SilentSink()
+        )
 
     def train(self) -> int:
         """Trains, and gives the session its last state.

@@ -148,7 +148,12 @@ def job_seen(detail: Mapping[str, Any]) -> JobSeen:
     attempts = detail.get("attempts") or [{}]
     container = detail.get("container") or attempts[-1].get("container", {})
     reasons = (detail.get("statusReason"), container.get("reason"))
-    started = detail.get("startedAt")
+    # AWS doesn't say that a retry renews startedAt: that it began after the attempt before it is sure.
+    times = [
+        detail.get("startedAt"),
+        *(each.get(at) for each in attempts for at in ("startedAt", "stoppedAt")),
+    ]
+    started = max(each or 0 for each in times)
     return JobSeen(
         detail["jobId"],
         detail["status"],

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..contract.errors import RejectedImageError
 from ..services.ports import Picture
+from .concealment import conceal
 from .pictures import PillowInspector
 
 #: Of one image: 40 megapixels of lossless WebP take 0.9 GB, and no other format as much.
@@ -26,6 +27,8 @@ MEMORY_BYTES = 1 << 30
 #: What an answer is: sent when the program is up; for leave to go on; at the end, either of two.
 READY, LARGE, PICTURE, REFUSED = range(4)
 LENGTH, ANSWER = struct.Struct(">I"), struct.Struct(">BI")
+#: What is said to one that asks for leave.
+GO_ON, LATER = b"\1", b"\0"
 #: The exit code where memory didn't suffice.
 EXHAUSTED = 75
 #: What Pillow imports when it meets a file that needs it.
@@ -33,6 +36,10 @@ _LAZY = (
     *("BmpImagePlugin", "GifImagePlugin", "JpegImagePlugin", "MpoImagePlugin", "PngImagePlugin"),
     *("TiffImagePlugin", "WebPImagePlugin", "ImageCms", "ImageColor", "ImageOps", "ImagePalette"),
 )
+
+
+class _LaterError(Exception):
+    """Another large image is being decoded; this one comes again."""
 
 
 class _Wire:
@@ -60,8 +67,11 @@ class _Wire:
 
     def wait_for_leave(self) -> None:
         self.answer(LARGE)
-        if self._read(1) is None:
+        leave = self._read(1)
+        if leave is None:
             raise SystemExit
+        if leave == LATER:
+            raise _LaterError
         signal.setitimer(signal.ITIMER_PROF, self._seconds)  # SIGPROF ends the process
 
     def _read(self, size: int) -> bytes | None:
@@ -91,6 +101,7 @@ def _confine() -> None:
     """From here on: nothing is opened, nothing is written but answers, and memory has a bound."""
     with suppress(OSError):  # where memory runs out on the machine, this process is what goes
         Path("/proc/self/oom_score_adj").write_text("1000")
+    conceal()  # what one has decoded is no other's business
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, sys.stderr.fileno())
     os.close(silence)
@@ -116,6 +127,8 @@ def serve(connection: socket.socket, seconds: float) -> None:
             wire.answer(REFUSED, code=problem.code, detail=problem.detail)
         except MemoryError:
             os._exit(EXHAUSTED)
+        except _LaterError:
+            pass
         else:
             wire.answer(PICTURE, **_members(picture))
 

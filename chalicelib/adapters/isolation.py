@@ -4,26 +4,25 @@ A decoder (decoder.py) is started when the first image comes, kept, and replaced
 too long. It has no credentials in its environment, and what it answers is checked like a stranger's.
 """
 
-import base64
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Lock
-from typing import Any
 
 from ..contract.errors import RejectedImageError, UnavailableError
-from ..contract.pictures import MAX_PIXELS
 from ..services.ports import Picture
-from .decoder import ANSWER, EXHAUSTED, LARGE, LENGTH, PICTURE, READY, REFUSED, read_exactly
-from .pictures import CONTENT_TYPES
+from ..services.turns import NotBegunError, seconds_left
+from .answers import DecoderError, checked
+from .concealment import conceal
+from .decoder import ANSWER, EXHAUSTED, GO_ON, LARGE, LATER, LENGTH, READY, read_exactly
 
 #: The code of a file at which the decoder died, ran out of memory or took too long.
 DECODER_CRASHED = "decoder-crashed"
@@ -41,12 +40,12 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "PYTHONHOME", "PYTHONDONTW
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
 
 
-class DecoderError(Exception):
-    """A decoder died, or has to be ended."""
-
-
 class SlowError(DecoderError):
     """It took too long."""
+
+
+class LargeError(Exception):
+    """It is a large image, and another one's turn. Nothing was decoded, and the decoder is sound."""
 
 
 class Decoder:
@@ -62,6 +61,7 @@ class Decoder:
 
     def __init__(self, command: Sequence[str], seconds: float) -> None:
         self._seconds = _PATIENCE * seconds
+        conceal()  # before there is anyone to look
         self._connection, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - a program of ours
@@ -71,7 +71,7 @@ class Decoder:
         self.has_decoded = False
         self.is_sound = False
         try:
-            if self._answer(_START_SECONDS)[0] != READY:
+            if self._answer(time.monotonic(), _START_SECONDS)[0] != READY:
                 raise DecoderError("it says something else than that it is ready")
         except BaseException as error:
             self.end()
@@ -80,22 +80,35 @@ class Decoder:
             raise UnavailableError(f"no decoder: {error}", retry_after_seconds=5) from error
         self.is_sound = True
 
-    def inspect(self, content: bytes, one_large: Lock) -> Picture:
+    def inspect(self, content: bytes, one_large: Lock, *, has_leave: bool = False) -> Picture:
         """What is in a file.
+
+        Args:
+            one_large: held while a large image is decoded; never waited for here.
+            has_leave: whether the caller holds it.
 
         Raises:
             RejectedImageError: no image that Darkroom takes.
             DecoderError: there is no answer; the decoder must be ended.
+            LargeError: it needs `one_large`, which another one has.
         """
+        begin = time.monotonic()
         self.is_sound = False
         self._send(LENGTH.pack(len(content)))
         self._send(content)
-        kind, body = self._answer(self._seconds)
+        kind, body = self._answer(begin, self._seconds)
         if kind == LARGE:
-            with one_large:
-                self._send(b"\1")
-                kind, body = self._answer(self._seconds)
-        result = _checked(kind, body)
+            is_ours = has_leave or one_large.acquire(blocking=False)
+            try:
+                self._send(GO_ON if is_ours else LATER)
+                if not is_ours:
+                    self.is_sound = True
+                    raise LargeError
+                kind, body = self._answer(begin, self._seconds)
+            finally:
+                if is_ours and not has_leave:
+                    one_large.release()
+        result = checked(kind, body)
         self.has_decoded = self.is_sound = True
         if isinstance(result, RejectedImageError):
             raise result
@@ -115,8 +128,8 @@ class Decoder:
         except OSError as error:
             raise self._died() from error
 
-    def _answer(self, seconds: float) -> tuple[int, bytes]:
-        self._connection.settimeout(seconds)
+    def _answer(self, begin: float, seconds: float) -> tuple[int, bytes]:
+        self._connection.settimeout(max(begin + seconds - time.monotonic(), 0.001))
         try:
             head = read_exactly(self._connection, ANSWER.size)
             kind, size = ANSWER.unpack(head) if head else (None, 0)
@@ -176,13 +189,26 @@ class IsolatedInspector:
         Raises:
             RejectedImageError: also with `decoder-crashed`, where no decoder survives the file.
             UnavailableError: no decoder can be started.
+            NotBegunError: no decoder was free by the time by which to begin; see `services/turns.py`.
         """
-        decoder = self._free.get()
+        try:
+            return self._decoded(content)
+        except LargeError:
+            pass
+        # Waited for without a decoder, which small images may have meanwhile.
+        with self._turn_of_large():
+            return self._decoded(content, has_leave=True)
+
+    def _decoded(self, content: bytes, *, has_leave: bool = False) -> Picture:
+        try:
+            decoder = self._free.get(timeout=seconds_left())
+        except Empty:
+            raise NotBegunError("no decoder was free in time") from None
         try:
             while True:
                 decoder = decoder or Decoder(self._command, self._seconds)
                 try:
-                    return decoder.inspect(content, self._one_large)
+                    return decoder.inspect(content, self._one_large, has_leave=has_leave)
                 except DecoderError as error:
                     self._on_crash(str(error))
                     # What an earlier file did to a decoder may show at this one: a fresh one tells.
@@ -196,31 +222,15 @@ class IsolatedInspector:
                 decoder = None
             self._free.put(decoder)
 
-
-def _checked(kind: int, body: bytes) -> Picture | RejectedImageError:
-    """An answer of whatever the decoder has become, in its bounds."""
-    try:
-        members: dict[str, Any] = json.loads(body)
-        if kind == REFUSED:
-            return RejectedImageError(str(members["detail"])[:1000], code=str(members["code"])[:100])
-        if kind == PICTURE:
-            picture = Picture(**members | {"thumbnail": base64.b64decode(members["thumbnail"])})
-            if _is_possible(picture):
-                return picture
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise DecoderError("its answer can't be read") from error
-    raise DecoderError("its answer can't be true")
-
-
-def _is_possible(picture: Picture) -> bool:
-    sides = (picture.width, picture.height)
-    return (
-        picture.content_type in CONTENT_TYPES.values()
-        and all(type(each) is int and each > 0 for each in sides)
-        and picture.width * picture.height <= MAX_PIXELS
-        and picture.thumbnail.startswith(b"\xff\xd8\xff")
-        and len(bytes.fromhex(picture.perceptual_hash)) == 16
-    )
+    @contextmanager
+    def _turn_of_large(self) -> Iterator[None]:
+        seconds = seconds_left()
+        if not self._one_large.acquire(timeout=-1 if seconds is None else seconds):
+            raise NotBegunError("other large images took too long")
+        try:
+            yield
+        finally:
+            self._one_large.release()
 
 
 def _crashed(error: DecoderError) -> RejectedImageError:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
+from .turns import NotBegunError, seconds_left
+
 
 class Gate:
     """Lets work in while the sum of its sizes stays within the capacity.
@@ -20,10 +22,15 @@ class Gate:
 
     @contextmanager
     def enter(self, size: int) -> Iterator[None]:
-        """Waits until there is room for `size`, and keeps it until the block ends."""
+        """Waits until there is room for `size`, and keeps it until the block ends.
+
+        Raises:
+            NotBegunError: there was none by the time by which to begin; see `turns.py`.
+        """
         size = min(size, self._capacity)
         with self._changed:
-            self._changed.wait_for(lambda: size <= self._free)
+            if not self._changed.wait_for(lambda: size <= self._free, seconds_left()):
+                raise NotBegunError("the memory wasn't free in time")
             self._free -= size
         try:
             yield

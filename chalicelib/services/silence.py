@@ -13,7 +13,8 @@ from .times import parse
 
 SILENT_AFTER = timedelta(minutes=4)
 #: Between the two looks that a silent run gets: after an outage of DynamoDB the sweep may be the first to
-#: have it back, and the containers try again within so many seconds.
+#: have it back, and the containers try again within so many seconds: a look
+#: each 5, and a try of up to 15 (`training_job/heart.py`, `training_job/aws.py`).
 SECOND_LOOK_SECONDS = 25.0
 #: For the machines of one job to find one another, before the main one can claim the session.
 GATHERING = timedelta(minutes=20)

@@ -1,6 +1,7 @@
 """Jobs of several machines: how they are submitted, found, and read."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import boto3
@@ -87,6 +88,24 @@ def test_a_job_of_several_machines_is_read_by_its_main_one():
     assert variables_of(PARENT)["PROJECT_ID"] == "p"
     assert job_seen(PARENT).exit_code == 75
     assert [is_node(each) for each in (PARENT, NODE)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ({"startedAt": 5_000}, 5),
+        ({"startedAt": 5_000, "attempts": [{"startedAt": 5_000, "stoppedAt": 60_000}]}, 60),
+        ({"startedAt": 70_000, "attempts": [{"startedAt": 5_000, "stoppedAt": 60_000}]}, 70),
+        ({"startedAt": 5_000, "attempts": [{"stoppedAt": 60_000}, {"startedAt": 65_000}]}, 65),
+        ({"attempts": []}, None),
+        ({}, None),
+    ],
+    ids=["first", "stale", "renewed", "two", "waiting", "new"],
+)
+def test_an_attempt_began_no_earlier_than_the_last_one_ended(times, seconds):
+    """A retry whose job shows when its first attempt began isn't taken for one that is silent since."""
+    seen = job_seen({"jobId": "j", "status": "RUNNING", **times})
+    assert seen.started_at == (seconds and datetime.fromtimestamp(seconds, UTC))
 
 
 @pytest.mark.parametrize(("detail", "followed"), [(PARENT, [("p", "s", "job-1")]), (NODE, [])])

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from chalicelib.adapters import decoder, isolation
+from chalicelib.adapters import answers, decoder, isolation
 from chalicelib.adapters.isolation import COMMAND, IsolatedInspector
 from chalicelib.adapters.pictures import PillowInspector
 from chalicelib.contract.errors import RejectedImageError, UnavailableError
+from chalicelib.services.turns import NotBegunError, beginning_within
 from tests import crashing_decoder as crash
 from tests import hostile
 
@@ -109,15 +110,18 @@ for name in FILES.keys() - GREEDY:
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_a_decoder_has_no_secrets_and_opens_no_file(monkeypatch):
+def test_a_decoder_has_no_secrets_and_opens_no_file(monkeypatch, tmp_path):
     """Its environment has no credentials, and it can make no new descriptor, be it of a file or a socket."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    told = tmp_path / "environment"
+    tell = f"import os; open({str(told)!r}, 'w').write(repr(dict(os.environ)))"
+    with pytest.raises(UnavailableError):
+        IsolatedInspector((sys.executable, "-c", tell), 1).inspect(hostile.small())
+    assert "PYTHONPATH" in told.read_text()
+    assert "AWS" not in told.read_text()
     inspector = IsolatedInspector(processes=1)
     inspector.inspect(hostile.small())
     process = inspector._free.queue[-1]._process.pid
-    environment = Path(f"/proc/{process}/environ").read_bytes()
-    assert b"PYTHONPATH" in environment
-    assert b"AWS" not in environment
     limits = Path(f"/proc/{process}/limits").read_text().splitlines()
     found = {line[:25].strip(): line[26:].split()[:2] for line in limits}
     assert found["Max open files"] == ["0", "0"]
@@ -198,6 +202,35 @@ def test_threads_share_the_decoders():
     assert len(inspector._free.queue) == 2
 
 
+def test_large_images_that_wait_hold_no_decoder():
+    """While one is decoded others wait, and small ones go through the one decoder that is left."""
+    inspector = IsolatedInspector(processes=1)
+    large = hostile.webp_of_one_colour(2000, 2000)
+    with ThreadPoolExecutor(5) as pool:
+        with inspector._one_large:
+            waiting = [pool.submit(inspector.inspect, large) for _ in range(4)]
+            for number in range(5):
+                assert pool.submit(inspector.inspect, hostile.small(number)).result(10).width == 32
+            assert not any(each.done() for each in waiting)
+        assert [each.result(10).width for each in waiting] == [2000] * 4
+    assert inspector._one_large.acquire(blocking=False)
+
+
+@pytest.mark.parametrize("taken", ["decoder", "turn of the large"])
+def test_who_has_to_begin_in_time_waits_no_longer(taken):
+    """In a batch a file whose turn doesn't come isn't begun, and isn't refused; later it is taken."""
+    inspector = IsolatedInspector(processes=1)
+    large = hostile.webp_of_one_colour(2000, 2000)
+    decoder = inspector._free.get() if taken == "decoder" else None
+    inspector._one_large.acquire()
+    with beginning_within(0.5), pytest.raises(NotBegunError):
+        inspector.inspect(large)
+    if taken == "decoder":
+        inspector._free.put(decoder)
+    inspector._one_large.release()
+    assert inspector.inspect(large).width == 2000
+
+
 def test_large_images_are_decoded_one_at_a_time():
     """A large image waits for leave while another one is decoded; a small one doesn't."""
     inspector = IsolatedInspector(processes=2)
@@ -255,13 +288,13 @@ def test_answers_of_a_stranger_are_checked():
         {"perceptual_hash": "0"}, {"perceptual_hash": "x" * 32},
     ]  # fmt: skip
     wrong = [*(good | each for each in changes), {}, [], 7]
-    assert isolation._checked(decoder.PICTURE, json.dumps(good).encode()).width == 3
+    assert answers.checked(decoder.PICTURE, json.dumps(good).encode()).width == 3
     bodies = [json.dumps(each).encode() for each in wrong]
     for body in (*bodies, b"", b"\xff", b"[" * 500_000):
-        with pytest.raises(isolation.DecoderError):
-            isolation._checked(decoder.PICTURE, body)
-    with pytest.raises(isolation.DecoderError):
-        isolation._checked(decoder.LARGE, b"{}")
+        with pytest.raises(answers.DecoderError):
+            answers.checked(decoder.PICTURE, body)
+    with pytest.raises(answers.DecoderError):
+        answers.checked(decoder.LARGE, b"{}")
 
 
 def test_the_command_is_this_python():

@@ -2,13 +2,15 @@
 
 from threading import Event
 
+import boto3
 import pytest
 from test_training_patience import refusal
 from test_training_sink import Clock, FakeSessions
 
 import training_job.heart
 from chalicelib.contract.errors import LostClaimError
-from chalicelib.services.silence import SILENT_AFTER
+from chalicelib.services.silence import SECOND_LOOK_SECONDS, SILENT_AFTER
+from training_job.aws import Clients
 from training_job.heart import BEAT_SECONDS, STUCK_SECONDS, beating
 from training_job.metrics_sink import SessionSink, SilentSink
 
@@ -87,6 +89,46 @@ def test_what_aws_refuses_is_sent_again(sink: SessionSink, sessions: FakeSession
     sessions.error = LostClaimError("lost")
     clock.seconds += BEAT_SECONDS
     assert not sink.beat()
+
+
+def test_a_live_update_that_fails_postpones_no_sign(
+    sink: SessionSink, sessions: FakeSessions, clock: Clock
+) -> None:
+    """Steps go on through an outage, each with a try that fails: the next look after it gives a sign."""
+    sink.on_step(0.1, 1.0)
+    sessions.error = refusal("ThrottlingException", 400)
+    for _ in range(60):
+        clock.seconds += 5
+        sink.on_step(0.2, 1.0)
+        assert sink.beat()
+    sessions.error, count = None, len(sessions.updates)
+    clock.seconds += 1
+    assert sink.beat()
+    assert len(sessions.updates) == count + 1
+
+
+def test_signs_go_their_own_way(clock: Clock, stop: Event) -> None:
+    """The heart's writes go by the client that gives up soon, and count for live updates as well."""
+    sessions, pulse = FakeSessions(), FakeSessions(stop_requested_at="t")
+    sink = SessionSink(sessions, stop, clock, pulse)  # type: ignore[arg-type]
+    clock.seconds += BEAT_SECONDS
+    sink.beat()
+    assert (sessions.updates, pulse.updates) == ([], [{}])
+    assert stop.is_set()
+    sink.tick(0.5)
+    assert sessions.updates == []
+
+
+def test_the_pulse_gives_up_before_the_second_look() -> None:
+    """Its own client goes where the other goes, and all its tries end between the sweep's two looks."""
+    session = boto3.session.Session("KEY", "secret", region_name="eu-west-1")
+    dynamodb = session.client("dynamodb", endpoint_url="http://127.0.0.1:9")
+    pulse = Clients(dynamodb, None, session).pulse()
+    assert (pulse.meta.endpoint_url, pulse.meta.region_name) == ("http://127.0.0.1:9", "eu-west-1")
+    config = pulse.meta.config
+    tries = config.retries["total_max_attempts"]
+    longest = tries * (config.connect_timeout + config.read_timeout) + 2 ** (tries - 1)  # and the pauses
+    assert longest + training_job.heart._LOOK_SECONDS < SECOND_LOOK_SECONDS
 
 
 def test_the_thread_beats_beside_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
