@@ -34,6 +34,10 @@ _SMALLER = "Send many or large images through POST /api/projects/{projectId}/dat
 #: Requests that are handled at one moment, as functions run in so many environments; the others wait. One
 #: process gets no more done by doing more at once, and calls of AWS that wait for each other time out.
 CONCURRENCY = 16
+#: What hashes passwords has turns of its own, as it has a throttle of its own at API Gateway (LoginRate). The
+#: application bounds it (adapters/passwords.py), and must be asked before it can refuse.
+_MAX_HASHING = 256
+_HASHING = {("POST", f"/{STAGE}{path}") for path in ("/auth/login", "/users", "/users/me/password")}
 #: That a request waits for its turn: API Gateway's, for an answer.
 _PATIENCE_SECONDS = 29
 #: MinimumCompressionSize of the API in infra/functions.yaml.
@@ -100,11 +104,13 @@ class Server(ThreadingHTTPServer):
             app.__class__ = type("LocalChalice", (_PerThread, type(app)), {})
         config = Config.create(lambda_timeout=29, lambda_memory_size=1024)
         self.environments = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="function")
+        self.logins = ThreadPoolExecutor(_MAX_HASHING, thread_name_prefix="login")
         super().__init__((host, port), partial(_Handler, app_object=app, config=config))
 
     def server_close(self) -> None:
         super().server_close()
-        self.environments.shutdown(wait=False, cancel_futures=True)
+        for each in (self.environments, self.logins):
+            each.shutdown(wait=False, cancel_futures=True)
 
 
 class _Handler(ChaliceRequestHandler):
@@ -184,8 +190,10 @@ class _Handler(ChaliceRequestHandler):
 
     def _in_turn(self, request: tuple[Any, ...]) -> Any:
         """The answer to a request; None where its turn doesn't come."""
+        is_login = (self.command, self.path.partition("?")[0]) in _HASHING
+        turns = self.server.logins if is_login else self.server.environments
         try:
-            handled = self.server.environments.submit(self._gateway.handle_request, *request)
+            handled = turns.submit(self._gateway.handle_request, *request)
         except RuntimeError:  # the server ends
             return None
         try:

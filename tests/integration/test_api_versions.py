@@ -181,6 +181,7 @@ def test_an_old_version_is_trained_on_and_named_by_its_results(
     assert status["dataset"]["hash"] == version["datasetHash"]
 
     with project_in(stack, tmp_path, project.rsplit("/", 1)[1], status["sessionId"]) as running:
+        running.batch_job_id = running.session.batch_job_id or ""
         assert running.run() == 0
     results = api.call("GET", f"{project}/training/{status['sessionId']}/results").json
     assert results["dataset"] == status["dataset"]

@@ -60,6 +60,7 @@ class Project:
     folder: Path
     project_id: str = field(default_factory=lambda: ulid(1))
     session_id: str = field(default_factory=lambda: ulid(2))
+    batch_job_id: str = "job-1"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
 
@@ -177,7 +178,7 @@ class Project:
             "SESSION_ID": self.session_id,
             "GENERATION": "1",
             "AWS_BATCH_JOB_ATTEMPT": str(attempt),
-            "AWS_BATCH_JOB_ID": "job-1",
+            "AWS_BATCH_JOB_ID": self.batch_job_id,
             "TORCH_HOME": str(self.folder),
         }
 
