@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs bench-cold-start package image test soak check format lint types templates test-package policies audit clean
+.PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs reconcile bench-cold-start package image test soak check format lint types templates test-package policies audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ image: $(STAMP) ## build both container images here, with docker or buildah; BAS
 
 bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside a bare Chalice app and three peers; installs below build/
 	@$(BIN)/python -m bench.cold_start $(OPTIONS)
+
+reconcile: $(STAMP) ## compare rows with objects and jobs after a restore of STAGE=dev; REPAIR=1 mends what differs
+	@$(BIN)/python -m infra.restore --stack darkroom-$(STAGE) reconcile $(if $(REPAIR),--repair)
 
 package: $(STAMP) ## make the Lambda zip and the whole template in build/package; ARCHITECTURE=arm64
 	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
 
 from ..contract.errors import ContendedError, UnavailableError
 from .parsing import PlainAnswers
@@ -19,6 +19,9 @@ THROTTLED = {
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "RequestTimeout",  # of S3, with status 400
+    "RequestTimeoutException",
+    "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
 }
@@ -81,6 +84,11 @@ def contended() -> ContendedError:
     )
 
 
+def was_retried(error: ClientError) -> bool:
+    """Whether the SDK had sent the same call before: that may have been carried out, and its answer lost."""
+    return bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
 def _is_busy(error: ClientError) -> bool:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return error_code(error) in _BUSY or status >= 500
@@ -99,7 +107,7 @@ def unavailable() -> Iterator[None]:
         raise UnavailableError(
             "AWS is busy", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
         ) from error
-    except (HTTPClientError, ConnectionError) as error:
+    except (HTTPClientError, ConnectionError, IncompleteReadError) as error:
         raise UnavailableError(
             "AWS didn't answer", hint="Try again.", retry_after_seconds=_RETRY_AFTER_SECONDS
         ) from error

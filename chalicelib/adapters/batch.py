@@ -11,12 +11,14 @@ from ..contract.datasets import Transfer
 from ..contract.errors import UnavailableError
 from ..contract.records import Session
 from ..services.ports import JobSeen
-from ..services.starting import SUBMIT_REFUSED
+from ..services.starting import SUBMIT_BUSY, SUBMIT_REFUSED
 from .aws import THROTTLED, Aws, error_code, unavailable
 
 _JOBS_A_CALL = 100
 #: When a job that was refused may be taken: by a busy Batch, and by one that somebody has to mend.
 _BUSY_SECONDS, _REFUSED_SECONDS = 5, 60
+#: Also of a job that ended so long ago that Batch has forgotten it.
+_NO_SUCH_JOB = "ClientException"
 
 
 class Queue:
@@ -28,8 +30,12 @@ class Queue:
         self._job_definition = job_definition
 
     def terminate(self, batch_job_id: str, reason: str) -> None:
-        with unavailable():
-            self._aws.batch.terminate_job(jobId=batch_job_id, reason=reason)
+        try:
+            with unavailable():
+                self._aws.batch.terminate_job(jobId=batch_job_id, reason=reason)
+        except ClientError as error:
+            if error_code(error) != _NO_SUCH_JOB:
+                raise
 
     def find(self, name: str) -> Sequence[JobSeen]:
         found: list[dict[str, Any]] = []
@@ -120,7 +126,7 @@ def _refusals() -> Iterator[None]:
         hint = "Check that the job queue and the job definition of this stage exist and are enabled."
         raise UnavailableError(
             f"AWS Batch refused the job: {error.response['Error'].get('Message', '')}",
-            code=SUBMIT_REFUSED,
+            code=SUBMIT_BUSY if is_busy else SUBMIT_REFUSED,
             hint="Start again in a moment." if is_busy else hint,
             retry_after_seconds=_BUSY_SECONDS if is_busy else _REFUSED_SECONDS,
         ) from error

@@ -1,10 +1,12 @@
 """DynamoDB in the few forms in which Darkroom uses it.
 
 Reads are strongly consistent, except on an index. A condition that doesn't hold is an answer
-(False), not an error; every other refusal is raised.
+(False), not an error; every other refusal is raised. A condition that fails since the SDK sent a write
+again, whose answer was lost, holds: see `_conditional`.
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +16,9 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ..contract.attributes import Item, marshal
+from ..contract.attributes import Item, marshal, unmarshal
 from ..contract.errors import ContendedError, UnavailableError, UnprocessableError
-from .aws import Aws, contended, error_code, unavailable
+from .aws import Aws, contended, error_code, unavailable, was_retried
 
 T = TypeVar("T")
 WRITES_A_BATCH = 25
@@ -25,6 +27,7 @@ _WORKERS = 16
 _ATTEMPTS = 8
 #: In seconds, before each try of what may meet a transaction.
 _CONFLICT_PAUSES = (0, 0.05, 0.1, 0.2, 0.4, 0.8)
+_ASSIGNMENT = re.compile(r"#(\w+) = :(\w+)")
 
 
 class Tables:
@@ -102,7 +105,9 @@ class Tables:
         self, table: str, item: Item, condition: str | None = None, values: Mapping[str, Any] | None = None
     ) -> bool:
         request = self._write(table, condition, values or {}, "")
-        return self._conditional("put_item", Item=item, **request)
+        return self._conditional(
+            "put_item", lambda found: unmarshal(found) == unmarshal(item), Item=item, **request
+        )
 
     def update(
         self,
@@ -113,7 +118,14 @@ class Tables:
         values: Mapping[str, Any],
     ) -> bool:
         request = self._write(table, condition, values, change)
-        return self._conditional("update_item", Key=marshal(key), UpdateExpression=change, **request)
+        wanted = {name: values[value] for name, value in _ASSIGNMENT.findall(change)}
+        return self._conditional(
+            "update_item",
+            lambda found: _has(found, wanted),
+            Key=marshal(key),
+            UpdateExpression=change,
+            **request,
+        )
 
     def delete(
         self,
@@ -123,7 +135,7 @@ class Tables:
         values: Mapping[str, Any] | None = None,
     ) -> bool:
         request = self._write(table, condition, values or {}, "")
-        return self._conditional("delete_item", Key=marshal(key), **request)
+        return self._conditional("delete_item", lambda found: not found, Key=marshal(key), **request)
 
     def put_many(self, table: str, items: Iterable[Item]) -> None:
         """Puts items without a condition, 25 a call, the calls in parallel."""
@@ -155,10 +167,18 @@ class Tables:
         """For `transact`: a delete of what may be gone already."""
         return {"Delete": {"TableName": self.name(table), "Key": marshal(key)}}
 
-    def transact(self, actions: Sequence[Any]) -> list[bool]:
-        """Carries out all actions or none; returns for each whether it was free to go ahead."""
+    def transact(self, actions: Sequence[Any], token: str | None = None) -> list[bool]:
+        """Carries out all actions or none; returns for each whether it was free to go ahead.
+
+        Args:
+            actions: up to 100.
+            token: of one's own, for who sends the same actions again where no answer came: what was
+                carried out under it within ten minutes is a success that changes nothing. The SDK makes
+                one for its own tries.
+        """
         try:
-            self._call("transact_write_items", TransactItems=list(actions))
+            given = {"ClientRequestToken": token} if token else {}
+            self._call("transact_write_items", TransactItems=list(actions), **given)
         except ClientError as error:
             if error_code(error) != "TransactionCanceledException":
                 raise
@@ -182,14 +202,21 @@ class Tables:
             request["ExpressionAttributeValues"] = _values(values)
         return request
 
-    def _conditional(self, operation: str, **request: Any) -> bool:
-        """Whether the condition held; a row that a transaction is at work on is waited for."""
+    def _conditional(self, operation: str, is_done: Callable[[Item], bool], **request: Any) -> bool:
+        """Whether the condition held; a row that a transaction is at work on is waited for.
+
+        Where the answer of a write is lost, the SDK sends it again, and its own first try makes the
+        condition fail: the row that is there then says so (`is_done`). Nobody else writes the same, since
+        each such write has an id, a token or a time of its own.
+        """
         try:
-            until_free(lambda: self._call(operation, **request))
+            until_free(
+                lambda: self._call(operation, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
+            )
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
-            return False
+            return was_retried(error) and is_done(error.response.get("Item", {}))
         return True
 
     def _pages(self, request: dict[str, Any]) -> Iterator[Item]:
@@ -270,3 +297,8 @@ def _names(*expressions: str) -> dict[str, str]:
 
 def _values(values: Mapping[str, Any]) -> Item:
     return {f":{name}": value for name, value in marshal(values).items()}
+
+
+def _has(found: Item, wanted: Mapping[str, Any]) -> bool:
+    values = unmarshal(found)
+    return bool(wanted) and all(values.get(name) == value for name, value in wanted.items())

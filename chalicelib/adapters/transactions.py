@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
-from ..contract.errors import UnavailableError
+from ..contract.errors import ContendedError, UnavailableError
 from .dynamodb import Tables
 
 #: What belongs together: all of a change's actions are carried out, or none.
@@ -51,12 +52,16 @@ def _packed(changes: Sequence[Change]) -> Iterator[list[Change]]:
 def _carry_out(tables: Tables, changes: Sequence[Change]) -> list[bool]:
     done = [False] * len(changes)
     pending = list(range(len(changes)))
+    token = str(uuid4())
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            free = iter(tables.transact([action for each in pending for action in changes[each]]))
-        except UnavailableError:
+            free = iter(tables.transact([action for each in pending for action in changes[each]], token))
+        except UnavailableError as error:
+            # Without an answer it may have been carried out: the same token then says so.
+            token = str(uuid4()) if isinstance(error, ContendedError) else token
             continue
+        token = str(uuid4())
         held = [all(list(islice(free, len(changes[each])))) for each in pending]
         if all(held):
             for each in pending:

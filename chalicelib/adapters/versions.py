@@ -21,7 +21,7 @@ class DynamoVersions:
     def add(self, version: DatasetVersion) -> bool:
         if version.name is None:
             return self._tables.put(IMAGES, to_item(version), _NEW)
-        marker = image_row(version.project_id, _name_row(version.name)) | {"VersionID": version.version_id}
+        marker = image_row(version.project_id, name_row(version.name)) | {"VersionID": version.version_id}
         return all(
             self._tables.transact(
                 [
@@ -51,6 +51,6 @@ class DynamoVersions:
         return [from_item(DatasetVersion, each) for each in items]
 
 
-def _name_row(name: str) -> str:
+def name_row(name: str) -> str:
     """Hashed: folding may make a name longer than a key can be."""
     return VERSION_NAME_MARKER + sha256(folded(name).encode()).hexdigest()

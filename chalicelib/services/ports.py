@@ -264,8 +264,8 @@ class JobGateway(Protocol):
         """Starts a job named by the session and returns its AWS Batch id.
 
         Raises:
-            UnavailableError: whether the job was made isn't known; code `submit-refused` where AWS
-                said no, so that it wasn't.
+            UnavailableError: whether the job was made isn't known; with the codes `submit-refused` and
+                `submit-busy` AWS said no, so that it wasn't.
         """
 
     def terminate(self, batch_job_id: str, reason: str) -> None:

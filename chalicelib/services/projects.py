@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from ..contract.errors import ConflictError
 from ..contract.records import Project, Session, TaskType
+from ..contract.states import Status
 from .ports import Clock, Ids, Projects
 from .runs import Runs
 from .times import rfc3339
@@ -59,8 +60,13 @@ def run_pages(runs: Runs, project_id: str) -> Iterator[Sequence[Session]]:
 
 
 def stop_run(runs: Runs, session: Session) -> None:
-    """Ends a run, unless it is over or asked to end already."""
-    if session.is_over or session.stop_requested_at:
+    """Ends a run, unless it is over or asked to end already; also a job that outlived its run."""
+    if (session.is_over or session.stop_requested_at) and not _never_ran(session):
         return
     with suppress(ConflictError):  # it ended by itself at this moment
         runs.stop(session)
+
+
+def _never_ran(session: Session) -> bool:
+    """Whether it was stopped before its job began: only who stops it ends the job."""
+    return session.status == Status.STOPPED and not session.attempt

@@ -19,6 +19,9 @@ from .times import rfc3339
 JOB_MARGIN_SECONDS = 3600
 #: AWS said no, so there is no job; anything else that goes wrong leaves that open.
 SUBMIT_REFUSED = "submit-refused"
+#: Likewise, but only because it had too much to do.
+SUBMIT_BUSY = "submit-busy"
+_NO_JOB = (SUBMIT_REFUSED, SUBMIT_BUSY)
 #: A run takes minutes at least.
 _RETRY_AFTER_SECONDS = 60
 
@@ -73,7 +76,7 @@ class Starting:
             self._idempotency.abandon(name, begun.lock)
             raise
         except UnavailableError as error:
-            give_up = self._idempotency.abandon if error.code == SUBMIT_REFUSED else self._idempotency.release
+            give_up = self._idempotency.abandon if error.code in _NO_JOB else self._idempotency.release
             give_up(name, begun.lock)
             raise
         self._note(name, started)
@@ -124,7 +127,7 @@ class Starting:
         try:
             batch_job_id = self._jobs.submit(session, seconds)
         except UnavailableError as error:
-            if error.code != SUBMIT_REFUSED:
+            if error.code not in _NO_JOB:
                 self._telemetry.warn("the answer of SubmitJob was lost", sessionId=session.session_id)
                 return
             failure = Failure(code=error.code, message=error.detail)

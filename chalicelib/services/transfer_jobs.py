@@ -38,8 +38,8 @@ class TransferRunner:
         """Starts the job of a queued transfer.
 
         Raises:
-            UnavailableError: AWS Batch refused it; the transfer is `failed`. Where only the answer was
-                lost, nothing is raised: `look_after` finds the job by its name.
+            UnavailableError: AWS Batch refused it; the transfer is `failed`. Where Batch was busy, or its
+                answer was lost, nothing is raised: `look_after` finds the job by its name, or submits it.
         """
         try:
             batch_job_id = self._jobs.submit(transfer)
@@ -47,7 +47,7 @@ class TransferRunner:
             if error.code == SUBMIT_REFUSED:
                 self.fail(transfer, Failure(code=error.code, message=error.detail))
                 raise
-            self._telemetry.warn("the answer of SubmitJob was lost", transferId=transfer.transfer_id)
+            self._telemetry.warn("SubmitJob was not answered, or throttled", transferId=transfer.transfer_id)
             return
         self._transfers.change(transfer, {"batch_job_id": batch_job_id}, LIVE)
 

@@ -17,6 +17,7 @@ from werkzeug.formparser import parse_form_data
 
 from .policies import Upload, check_policy
 from .signatures import Presigned, Refusal, check_presigned
+from .tokens import Transactions
 
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 MAX_BATCH_WRITES = 25
@@ -31,6 +32,7 @@ class Front:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        self._transactions = Transactions(application)
         # moto's conditional writes read, then write: only one at a time is atomic.
         self._one_at_a_time = threading.Lock()
 
@@ -42,8 +44,10 @@ class Front:
         if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
             if _writes(environ) > MAX_BATCH_WRITES:
                 return _too_many(start_response)
+            is_transaction = environ["HTTP_X_AMZ_TARGET"].endswith(".TransactWriteItems")
+            application = self._transactions if is_transaction else self._application
             with self._one_at_a_time:
-                return self._application(environ, start_response)
+                return application(environ, start_response)
         return self._application(environ, start_response)
 
 

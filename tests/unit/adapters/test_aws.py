@@ -4,12 +4,13 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 import urllib3
 from botocore.auth import S3SigV4PostAuth
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.adapters.aws import Aws, unavailable
 from chalicelib.adapters.batch import BatchGateway
@@ -160,6 +161,7 @@ def test_a_row_in_a_transaction_is_waited_for(aws, tables, conflicts, monkeypatc
         ("TransactionInProgressException", 400, UnavailableError),
         ("InternalServerError", 500, UnavailableError),
         ("SlowDown", 503, UnavailableError),
+        ("RequestTimeout", 400, UnavailableError),
         ("ValidationException", 400, ClientError),
         ("AccessDeniedException", 403, ClientError),
         ("NoSuchBucket", 404, ClientError),
@@ -203,6 +205,72 @@ def test_a_row_that_is_too_large_for_a_transaction_is_the_callers_fault(aws, tab
         tables.transact([tables.delete_action(USERS, {"UserID": str(n)}) for n in range(2)])
 
 
+def _lose_answers(client, operation: str, count: int) -> Counter:
+    """The first calls are carried out, and their answers lost; returns the count of calls."""
+    calls: Counter = Counter()
+
+    def lose(request, **_):
+        calls[operation] += 1
+        if calls[operation] <= count:
+            urllib3.request(request.method, request.url, body=request.body, headers=dict(request.headers))
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+    client.meta.events.register_first(f"before-send.dynamodb.{operation}", lose)
+    return calls
+
+
+def test_a_write_whose_answer_was_lost_holds(aws, tables):
+    """The SDK sends it again, and its own first try doesn't make its condition fail."""
+    user = marshal({"UserID": new_id(), "TokenID": "new", "Expires": 5})
+    calls = _lose_answers(aws.dynamodb, "PutItem", 2)
+    assert tables.put(USERS, user, "attribute_not_exists(#UserID)")
+    assert calls.total() == 3
+    key = {"UserID": user["UserID"]["S"]}
+    _lose_answers(aws.dynamodb, "UpdateItem", 1)
+    assert tables.update(USERS, key, "SET #TokenID = :to", "#TokenID = :old", {"to": "next", "old": "new"})
+    _lose_answers(aws.dynamodb, "DeleteItem", 1)
+    assert tables.delete(USERS, key, "#TokenID = :next", {"next": "next"})
+
+
+def test_a_write_that_somebody_else_was_before_does_not_hold(aws, tables):
+    """Also where the SDK has sent it twice: the row says whose write it has."""
+    key = {"UserID": new_id()}
+    tables.put(USERS, marshal(key | {"TokenID": "theirs"}))
+    _answer_first(aws.dynamodb, "dynamodb.PutItem", [_busy("ThrottlingException")])
+    assert not tables.put(USERS, marshal(key | {"TokenID": "ours"}), "attribute_not_exists(#UserID)")
+    _answer_first(aws.dynamodb, "dynamodb.UpdateItem", [_busy("ThrottlingException")])
+    change, values = "SET #TokenID = :to", {"to": "ours", "old": "ours before"}
+    assert not tables.update(USERS, key, change, "#TokenID = :old", values)
+    _answer_first(aws.dynamodb, "dynamodb.DeleteItem", [_busy("ThrottlingException")])
+    assert not tables.delete(USERS, key, "#TokenID = :ours", {"ours": "ours"})
+
+
+def test_a_transaction_whose_answer_was_lost_is_no_second_one(aws, tables):
+    """The SDK's own tries have one token, and so have those of who sends the same actions again."""
+
+    def put(name: str):
+        return [tables.put_action(USERS, marshal({"UserID": name}), "attribute_not_exists(#UserID)")]
+
+    calls = _lose_answers(aws.dynamodb, "TransactWriteItems", 2)
+    assert tables.transact(put(new_id())) == [True]
+    assert calls.total() == 3
+    actions, token = put(new_id()), str(uuid4())
+    assert [tables.transact(actions, token) for _ in range(2)] == [[True], [True]]
+    assert tables.transact(actions) == [False]
+    with pytest.raises(ClientError, match="IdempotentParameterMismatchException"):
+        tables.transact(put(new_id()), token)
+
+
+def test_a_forgotten_job_needs_no_end(aws, stack):
+    """Batch forgets a job a week after its end, and then refuses to end it: nothing is left to be done."""
+    gateway = BatchGateway(aws, stack.outputs["JobQueue"], stack.outputs["JobDefinition"])
+    _answer_first(aws.batch, "batch.TerminateJob", [_batch_error(400, "ClientException")])
+    gateway.terminate("forgotten", "it is late")
+    _answer_first(aws.batch, "batch.TerminateJob", [_batch_error(403, "AccessDeniedException")])
+    with pytest.raises(ClientError):
+        gateway.terminate("forbidden", "it is late")
+
+
 def _submit(aws, stack, answer: Callable | None = None) -> UnavailableError:
     gateway = BatchGateway(aws, stack.outputs["JobQueue"], stack.outputs["JobDefinition"])
     with pytest.raises(UnavailableError) as refused:
@@ -217,19 +285,19 @@ def _batch_error(status: int, code: str) -> AWSResponse:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "refused"),
+    ("status", "code", "meaning"),
     [
-        (400, "ClientException", True),
-        (403, "AccessDeniedException", True),
-        (500, "ServerException", False),
-        (429, "TooManyRequestsException", True),
+        (400, "ClientException", "submit-refused"),
+        (403, "AccessDeniedException", "submit-refused"),
+        (500, "ServerException", "unavailable"),
+        (429, "TooManyRequestsException", "submit-busy"),
     ],
 )
-def test_a_job_is_refused_only_where_aws_said_no(aws, stack, status, code, refused):
-    """A no of AWS is `submit-refused`; a failure on its side leaves open whether there is a job."""
+def test_a_job_is_refused_only_where_aws_said_no(aws, stack, status, code, meaning):
+    """A no of AWS says whether it was busy; a failure on its side leaves open whether there is a job."""
     calls = _answer_first(aws.batch, "batch.SubmitJob", [_batch_error(status, code)] * 5)
     error = _submit(aws, stack)
-    assert (error.code == "submit-refused") == refused
+    assert error.code == meaning
     assert error.retry_after_seconds == (60 if status in (400, 403) else 5)
     assert calls.total() == 1
 

@@ -12,11 +12,13 @@ class Transactions:
 
     def __init__(self, refused: set[str] = frozenset(), busy: int = 0) -> None:
         self.calls: list[list[str]] = []
+        self.tokens: list[str] = []
         self.stored: list[str] = []
         self._refused = refused
         self._busy = busy
 
-    def transact(self, actions):
+    def transact(self, actions, token):
+        self.tokens.append(token)
         self.calls.append(list(actions))
         if len(self.calls) <= self._busy:
             raise UnavailableError("busy")
@@ -58,6 +60,17 @@ def test_a_refused_change_stops_no_other():
 def test_a_busy_row_is_tried_again():
     """A transaction that met another one succeeds a moment later."""
     assert carry_out(Transactions(busy=2), _changes(3)) == [True] * 3
+
+
+def test_a_try_without_an_answer_keeps_its_token():
+    """The same actions go again under the same token, so that DynamoDB knows them; others get another."""
+    unheard = Transactions(busy=1)
+    assert carry_out(unheard, _changes(3)) == [True] * 3
+    assert len(unheard.tokens) == 2
+    assert len(set(unheard.tokens)) == 1
+    refused = Transactions({"1.0"})
+    carry_out(refused, _changes(3))
+    assert len(set(refused.tokens)) == len(refused.calls) == 2
 
 
 def test_rows_that_stay_busy_count_as_not_changed():
