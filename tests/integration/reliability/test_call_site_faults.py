@@ -230,7 +230,9 @@ def lab(nobody: Api) -> Iterator[Lab]:
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         world = build(nobody, stack, f"u-{uuid4().hex[:12]}")
         wire = Wire(Front(Dispatcher(_backend_app)), bootstrap.aws())
-        yield Lab(world, wire, Moment(stack, patch))
+        moment = Moment(stack, patch)
+        yield Lab(world, wire, moment)
+        moment.restore()
 
 
 def _judge(lab: Lab, scenarios: Sequence[Scenario], times: int) -> None:
