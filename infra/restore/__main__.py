@@ -42,7 +42,9 @@ def _settings(stack: str) -> Settings:
     """The settings of a stack, by its outputs."""
     [found] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
-    return Settings.read({_variable(name): value for name, value in outputs.items()})
+    # By its name, as infra/functions.yaml has it: it is no output.
+    named = {"PREDICTOR": f"{stack}-predict"}
+    return Settings.read(named | {_variable(name): value for name, value in outputs.items()})
 
 
 def _variable(output: str) -> str:

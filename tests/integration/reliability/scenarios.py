@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from app import app
+from chalicelib.console import console
 from chalicelib.contract.errors import UnavailableError
 from tests.images import image
 from tests.integration.conftest import PASSWORD, Answer, multipart
@@ -96,6 +97,15 @@ REQUESTS = [
         "POST /api/auth/refresh", lambda w: {"refreshToken": w.refresh_token}, repeats=(401,), twice=True
     ),
     _request("POST /api/auth/logout", lambda w: {"refreshToken": w.refresh_token, "everywhere": True}),
+    # Likewise: the tokens of before have ended, as they should.
+    _request(
+        "POST /api/users/me/password",
+        {"currentPassword": PASSWORD, "newPassword": "another long enough password"},
+        repeats=(401,), twice=True,
+    ),
+    _request("POST /api/users/me/keys", {"name": "new", "scopes": ["read"]}, twice=True),
+    _request("GET /api/users/me/keys"),
+    _request("DELETE /api/users/me/keys/{keyId}", repeats=(404,)),
     _request("POST /api/projects", {"projectName": "new", "taskType": "detection"}, twice=True),
     _request("GET /api/projects"),
     _request(f"GET {_PROJECT}"),
@@ -148,7 +158,17 @@ REQUESTS = [
     ),
     _request(f"GET {_TRAINING}/{{sessionId}}/results"),
     _request("GET /api/openapi.json"),
+    _request("GET /api/"),
+    _request("GET /api/docs"),
+    _request(
+        "GET /api/console/{version}/{folder}/{file}", at=f"/api/console/{console().version}/app/main.js"
+    ),
 ]  # fmt: skip
+
+
+#: Changes nothing, so that there is nothing to converge to, and takes a trained model: its own tests fail
+#: its function, tests/integration/test_api_predict.py.
+READS_A_MODEL = {f"POST {_TRAINING}/{{sessionId}}/predict"}
 
 
 def _messages(*bodies: Any) -> dict[str, Any]:
@@ -197,7 +217,7 @@ def _ended(world: World) -> list[Any]:
 
 
 def _notice(world: World, name: str, variables: Mapping[str, str]) -> Any:
-    own = {"PROJECT_ID": world.ids["projectId"], **variables}
+    own = {"PROJECT_ID": world.ids["projectId"], "GENERATION": "1", **variables}
     environment = [{"name": key, "value": value} for key, value in own.items()]
     detail = {
         "jobId": "a-job",

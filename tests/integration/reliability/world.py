@@ -81,7 +81,8 @@ def build(nobody: Api, stack: EmbeddedAws, name: str) -> World:
     project, removed = _project(api), _project(api)
     ids = _data(api, project) | _upload(api, stack, project) | _transfers(api, stack, project)
     ids |= _runs(api, stack, project) | {"projectId": _id(project)}
-    ids |= {"bareId": _id(api.project()), "removedId": _id(removed)}
+    key = _sent(api, "POST", "/api/users/me/keys", {"name": "k", "scopes": ["read"]})
+    ids |= {"keyId": key["keyId"], "bareId": _id(api.project()), "removedId": _id(removed)}
     _remove(api, stack, removed)
     return World(api, stack, user_id, name, tokens["refreshToken"], ids)
 
