@@ -121,7 +121,12 @@ class Shell:
         return client
 
 
-_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['sh', '-c', sys.argv[1]])))"
+#: A shell's background job has SIGINT ignored, which what it starts would inherit.
+_TERMINAL = """
+import os, pty, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(["sh", "-c", sys.argv[1]])))
+"""
 
 
 @pytest.fixture
