@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 from moto.core.common_models import BaseModel
+from moto.core.serialize import JSONSerializer
 from moto.core.utils import unix_time
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
@@ -103,6 +104,36 @@ _query = Table.query
 Table.query = _one_partition  # type: ignore[method-assign,assignment]
 _project = Item.project
 Item.project = _projected  # type: ignore[method-assign,assignment]
+
+
+def _attribute(serializer: JSONSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
+    """An attribute value as DynamoDB sends it; moto looks by reflection for each type that it may have."""
+    plain = _plain(value) if shape.name == "AttributeValue" else None
+    if plain is None:
+        _structure(serializer, serialized, value, shape, key)
+    else:
+        serialized[key] = plain
+
+
+def _plain(value: Any) -> Any:
+    """A value in the form of the JSON; None where it is, or has in it, another kind than most."""
+    [(kind, content)] = ((value.type, value.value),) if isinstance(value, DynamoType) else value.items()
+    match kind:
+        case "S" | "N" if isinstance(content, str):
+            return {kind: content}
+        case "M":
+            members = {name: _plain(each) for name, each in content.items()}
+            return None if None in members.values() else {kind: members}
+        case "L":
+            values = [_plain(each) for each in content]
+            return None if None in values else {kind: values}
+        case "BOOL" if isinstance(content, bool):
+            return {kind: content}
+    return None
+
+
+_structure = JSONSerializer._serialize_type_structure
+JSONSerializer._serialize_type_structure = _attribute  # type: ignore[assignment,method-assign]
 _transact = DynamoDBBackend.transact_write_items
 DynamoDBBackend.transact_write_items = _announce_updates  # type: ignore[assignment,method-assign]
 Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]

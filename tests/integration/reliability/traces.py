@@ -56,7 +56,7 @@ def of_user(stack: EmbeddedAws, user_id: str) -> list[str]:
     where the runs have left the same."""
     state = State(stack, user_id)
     jobs = (f"job {each.job_name} {each.status}" for each in state.awaited())
-    return sorted(masked(each) for each in (*state.rows(), *state.objects(), *jobs))
+    return sorted(masked("\n".join((*state.rows(), *state.objects(), *jobs))).split("\n"))
 
 
 def lasting(lines: list[str]) -> list[str]:
