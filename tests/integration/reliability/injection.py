@@ -33,8 +33,8 @@ class Fault(StrEnum):
     RESET = "connection reset"
 
 
-#: service -> fault -> (status, code). S3, Batch and Secrets Manager have no throughput that is
-#: provisioned: what they say in its place when they have too much to do.
+#: service -> fault -> (status, code). The others than DynamoDB have no throughput that
+#: is provisioned: what they say in its place when they have too much to do.
 _ANSWERS: dict[str, dict[Fault, tuple[int, str]]] = {
     "dynamodb": {
         Fault.THROTTLED: (400, "ThrottlingException"),
@@ -50,6 +50,11 @@ _ANSWERS: dict[str, dict[Fault, tuple[int, str]]] = {
         Fault.THROTTLED: (429, "TooManyRequestsException"),
         Fault.THROUGHPUT: (400, "ThrottlingException"),
         Fault.INTERNAL: (500, "ServerException"),
+    },
+    "lambda": {
+        Fault.THROTTLED: (429, "TooManyRequestsException"),
+        Fault.THROUGHPUT: (502, "EC2ThrottledException"),
+        Fault.INTERNAL: (500, "ServiceException"),
     },
     "secretsmanager": {
         Fault.THROTTLED: (400, "ThrottlingException"),
@@ -69,8 +74,8 @@ class Site:
 
     @property
     def budget(self) -> int:
-        """How many failures of a call the SDK absorbs, by `adapters.aws`: it asks Batch once."""
-        return 0 if self.service == "batch" else 3
+        """How many failures of a call the SDK absorbs, by `adapters.aws`: it asks Batch and Lambda once."""
+        return 0 if self.service in ("batch", "lambda") else 3
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -139,7 +144,7 @@ class Wire:
     def __init__(self, application: Any, aws: Aws) -> None:
         self._application = application
         self._injection = Injection()
-        for each in (aws.dynamodb, aws.s3, aws.batch, aws.secrets):
+        for each in (aws.dynamodb, aws.s3, aws.batch, aws.functions, aws.secrets):
             each.meta.events.register("before-call", self._called)
             each.meta.events.register("before-send", self._sent)
 

@@ -81,8 +81,8 @@ def build(nobody: Api, stack: EmbeddedAws, name: str) -> World:
     project, removed = _project(api), _project(api)
     ids = _data(api, project) | _upload(api, stack, project) | _transfers(api, stack, project)
     ids |= _runs(api, stack, project) | {"projectId": _id(project)}
-    key = _sent(api, "POST", "/api/users/me/keys", {"name": "k", "scopes": ["read"]})
-    ids |= {"keyId": key["keyId"], "bareId": _id(api.project()), "removedId": _id(removed)}
+    ids |= {"bareId": _id(api.project()), "removedId": _id(removed)}
+    ids["keyId"] = _sent(api, "POST", "/api/users/me/keys", {"name": "key", "scopes": ["read"]})["keyId"]
     _remove(api, stack, removed)
     return World(api, stack, user_id, name, tokens["refreshToken"], ids)
 
