@@ -27,8 +27,8 @@ $(STAMP): requirements.txt requirements-dev.txt training_job/requirements.txt da
 	$(BIN)/python -m training_job.weights
 	@touch $@
 
-demo: $(STAMP) ## train on handwritten digits, all on this machine; KEEP=1 leaves the stack up, PRETRAINED=0 trains from scratch
-	@KEEP=$(KEEP) PRETRAINED=$(PRETRAINED) $(BIN)/python -m examples.digits
+demo: $(STAMP) ## train on handwritten digits, all on this machine; KEEP=1 leaves the stack up, PRETRAINED=0 trains from scratch, EPOCHS=3 is sooner done
+	@KEEP=$(KEEP) PRETRAINED=$(PRETRAINED) EPOCHS=$(EPOCHS) $(BIN)/python -m examples.digits
 
 up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
 	@exec $(BIN)/python -m infra.local --port $(PORT) $(if $(VERBOSE),--verbose)

@@ -97,7 +97,8 @@ def digits(count: int) -> tuple[list[File], dict[str, str]]:
 
 def parameters(pretrained: bool) -> dict[str, Any]:
     """A mirrored digit is another digit, or none; and 8 pixels need no more than 64."""
-    return {"pretrained": pretrained, "imageSize": 64, "horizontalFlip": False}
+    epochs = {"epochs": int(os.environ["EPOCHS"])} if os.environ.get("EPOCHS") else {}
+    return {"pretrained": pretrained, "imageSize": 64, "horizontalFlip": False} | epochs
 
 
 def follow(client: Client, console: Console, path: str, epochs: int) -> Any:
