@@ -43,7 +43,8 @@ def test_what_no_key_opens_is_decided() -> None:
     assert {each.scope for each in CLOSED if each.method == "GET" and each.path != KEYS} == {"read"}
     assert {each.scope for each in CLOSED if each.method != "GET"} - {None, "upload", "train"} == {"read"}
     assert [each.path for each in CLOSED if each.method != "GET" and each.scope == "read"] == [
-        "/api/projects/{projectId}/data/exports"
+        "/api/projects/{projectId}/data/exports",
+        "/api/projects/{projectId}/training/{sessionId}/predict",
     ]
 
 

@@ -121,7 +121,7 @@ def _progress_of(project: Project, train: Callable[[], int]) -> list[float]:
     shown: list[float] = []
 
     def note(params: dict[str, object], **_: object) -> None:
-        values = json.loads(str(params["body"].decode()))["ExpressionAttributeValues"]  # type: ignore[attr-defined]
+        values = json.loads(str(params["body"].decode())).get("ExpressionAttributeValues", {})  # type: ignore[attr-defined]
         if ":newProgress" in values:
             shown.append(float(values[":newProgress"]["N"]))
 

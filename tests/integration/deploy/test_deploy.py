@@ -144,7 +144,8 @@ def _check_shown(world) -> None:
 
 def _check_artifacts(world, stage, tag) -> None:
     bucket, s3 = stage.artifact_bucket, world.client("s3")
-    assert [each.partition("/")[0] for each in keys(world, bucket)] == ["functions", "images", "templates"]
+    kinds = [each.partition("/")[0] for each in keys(world, bucket)]
+    assert kinds == ["functions", "functions", "images", "templates"]  # the API's zip and the predictor's
     assert f"images/{tag}.zip" in keys(world, bucket)
     [statement] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
     assert (statement["Effect"], statement["Condition"]) == (

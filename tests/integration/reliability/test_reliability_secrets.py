@@ -122,7 +122,7 @@ def logging_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[t
 
 @pytest.mark.injects(
     "a password, token or signature sent anywhere in a request",
-    times=200,
+    times=120,
     soak=10_000,
     outcome="in no line of any log, and no 5xx",
 )
