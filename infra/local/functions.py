@@ -136,5 +136,6 @@ class Function:
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PYTHONDONTWRITEBYTECODE": "1",  # the code is read-only in Lambda
-            **self.configuration.variables,
+            # A number of the template is text in the environment.
+            **{variable: str(value) for variable, value in self.configuration.variables.items()},
         }
