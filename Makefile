@@ -80,7 +80,7 @@ logs: $(STAMP) ## show the logs of STAGE=dev as they are written; SINCE=10m GROU
 	@$(DEPLOY) $(if $(SINCE),--since $(SINCE)) $(if $(GROUP),--group $(GROUP))
 
 test: $(STAMP) ## run every test, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(STAMP) ## inject every fault of docs/reliability.md many more times; takes an hour or more
 	SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 7200 tests/integration/reliability tests/unit/training/test_training_predictor.py

@@ -1,7 +1,7 @@
 """Downloads that go on where they broke off, and are checked."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -75,12 +75,25 @@ def refuse_to_overwrite(downloads: Iterable[Download]) -> None:
     Raises:
         DownloadError: there is one.
     """
-    others = [str(each.target) for each in downloads if each.target.exists() and not is_there(each)]
+    others = [each.target for each in downloads if each.target.exists() and not is_there(each)]
+    refuse(others, "place with --to")
+
+
+def refuse(others: Sequence[Path], place: str) -> None:
+    """Says that a download would overwrite these, if any.
+
+    Args:
+        others: files that are there.
+        place: what else can be named, for people.
+
+    Raises:
+        DownloadError: there is one.
+    """
     if others:
         raise DownloadError(
-            f"{', '.join(others)}: there already, with another content; nothing was downloaded",
+            f"{', '.join(map(str, others))}: there already, with another content; nothing was downloaded",
             code="file-exists",
-            hint="Overwrite with --force (in Python force=True), or name another place with --to.",
+            hint=f"Overwrite with --force (in Python force=True), or name another {place}.",
         )
 
 

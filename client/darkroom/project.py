@@ -133,17 +133,28 @@ class Project:
         format: FormatName = "darkroom",
         with_images: bool = True,
         version_id: str | None = None,
+        force: bool = False,
         on_progress: OnProgress = None,
         timeout_seconds: float | None = None,
     ) -> Path:
         """Exports the labelled images, or a dataset version, into a zip; returns its path.
 
+        Args:
+            target: a file, or a folder, which gets an `export.zip`.
+            format: of the annotations.
+            with_images: or the annotations alone.
+            version_id: a dataset version; by default the data as it is now.
+            force: overwrite a file that is there.
+            on_progress: told how far it is.
+            timeout_seconds: how long it is waited for; by default until it is over.
+
         Raises:
+            DownloadError: there is such a file, or it doesn't arrive.
             TransferError: the export failed.
             WaitTimeoutError: it isn't over yet.
         """
         asked = {"format": format, "withImages": with_images, "versionId": version_id}
-        return transfers.export(self, Path(target), asked, on_progress, timeout_seconds)
+        return transfers.export(self, Path(target), asked, on_progress, timeout_seconds, force)
 
     def configure(self, **parameters: Any) -> Configuration:
         """Sets the training parameters; what is left out gets a default that trains well.

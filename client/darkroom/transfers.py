@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from . import endpoints
-from .downloads import Download, fetch
+from .downloads import Download, fetch, refuse
 from .endpoints import Endpoint
 from .errors import NotFoundError, TransferError, UploadError, WaitTimeoutError
 from .files import locked, write_private
@@ -136,16 +136,19 @@ def export(
     asked: dict[str, Any],
     on_progress: OnProgress,
     timeout_seconds: float | None,
+    force: bool,
 ) -> Path:
     """Starts an export, waits for it, and downloads it; see `Project.export`."""
     transport = project.client.transport
+    path = target / "export.zip" if target.is_dir() else target
+    if path.exists() and not force:
+        refuse([path], "file")
     started = transport.call(endpoints.START_EXPORT, body=asked, once=True, project=project.id)
 
     def look() -> Export:
         return transport.call(endpoints.EXPORT, project=project.id, transfer=started.export_id)
 
     done = _over(look, "writing", on_progress, timeout_seconds)
-    path = target / "export.zip" if target.is_dir() else target
     download = Download(
         identity=done.export_id, url=lambda: look().url or "", target=path, size_bytes=done.size_bytes
     )

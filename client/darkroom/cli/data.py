@@ -167,6 +167,7 @@ def export(
     version: Annotated[
         str | None, typer.Option("--version", help="Id of a dataset version.", show_default=False)
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     project: ProjectName = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -174,7 +175,12 @@ def export(
     """Export the labelled images into a zip, and print its path."""
     with opened(url, project) as found, bars() as show:
         path = found.export(
-            target, format=annotations.value, with_images=images, version_id=version, on_progress=show
+            target,
+            format=annotations.value,
+            with_images=images,
+            version_id=version,
+            force=force,
+            on_progress=show,
         )
     document = {"path": str(path), "sizeBytes": path.stat().st_size}
     emit(document, as_json, lambda: line(str(path)))

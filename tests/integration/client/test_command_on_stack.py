@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -266,38 +267,56 @@ def test_processes_share_a_login_whose_token_ran_out(ann: Shell, project: Projec
 def test_the_documentation_runs(shell: Shell) -> None:
     """Every line of docs/client.md: from a folder of images to a model, by command and in Python."""
     text = (ROOT / "docs" / "client.md").read_text()
-    files, labels = digits(20)
-    for name, content in files:
-        path = shell.folder / "digits" / str(int(labels[name]) % 2) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    (shell.folder / "darkroom").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m darkroom "$@"\n')
-    (shell.folder / "darkroom").chmod(0o755)
-    path = f"{shell.folder}:{os.environ['PATH']}"
-    commands = "\n".join(re.findall(r"```bash\n(.+?)```", text, re.DOTALL))
-    commands = commands.replace("ann@example.org", "bob@example.org --password-stdin").replace(
-        " ann ", " bob "
-    )
+    a_folder_of_digits(shell.folder / "digits")
+    run_as(shell, "bob", "\n".join(re.findall(r"```bash\n(.+?)```", text, re.DOTALL)))
     [python] = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
-    for program in (
-        ["bash", "-euo", "pipefail", "-c", commands],
-        [sys.executable, "-c", python.replace('"ann"', '"bob"')],
-    ):
-        ran = subprocess.run(
-            program,
-            cwd=shell.folder,
-            env=shell.variables | {"PATH": path, "PASSWORD": PASSWORD},
-            input=PASSWORD,
-            capture_output=True,
-            text=True,
-            timeout=250,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "20 images are new, 0 could not be taken" in ran.stdout
+    said = run_as(shell, "bob", python, [sys.executable, "-c"])
+    assert "20 images are new, 0 could not be taken" in said
     for name in ("model/model.onnx", "again.onnx"):
         assert (shell.folder / name).stat().st_size > 1_000_000
     assert (shell.folder / "digits.zip").exists()
     keeps_what_is_there(shell)
+
+
+def test_the_commands_of_the_readme_run(shell: Shell) -> None:
+    """Those of "By command", with the defaults, pretrained and for all their epochs."""
+    [commands] = re.findall(r"```\n(darkroom .+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert "darkroom train start --wait\n" in commands
+    a_folder_of_digits(shell.folder / "digits")
+    run_as(shell, "cid", commands)
+    assert (shell.folder / "model.onnx").stat().st_size > 1_000_000
+
+
+def a_folder_of_digits(folder: Path) -> None:
+    """Twenty, even ones in one folder and odd ones in another."""
+    files, labels = digits(20)
+    for name, content in files:
+        path = folder / str(int(labels[name]) % 2) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def run_as(shell: Shell, user: str, program: str, interpreter: Sequence[str] = ()) -> str:
+    """Runs a page's lines, ann's there, as another user's; returns what they print."""
+    (shell.folder / "darkroom").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m darkroom "$@"\n')
+    (shell.folder / "darkroom").chmod(0o755)
+    for name, other in (
+        ("ann@example.org", f"{user}@example.org --password-stdin"),
+        (" ann ", f" {user} "),
+        ('"ann"', f'"{user}"'),
+    ):
+        program = program.replace(name, other)
+    ran = subprocess.run(
+        [*(interpreter or ("bash", "-euo", "pipefail", "-c")), program],
+        cwd=shell.folder,
+        env=shell.variables | {"PATH": f"{shell.folder}:{os.environ['PATH']}", "PASSWORD": PASSWORD},
+        input=PASSWORD,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def keeps_what_is_there(shell: Shell) -> None:
@@ -315,3 +334,12 @@ def keeps_what_is_there(shell: Shell) -> None:
     assert shell.run(*command, "--force").code == 0
     assert (folder / "README.md").read_text() != "mine"
     assert shell.run(*command).code == 0  # the same content
+    export = ("data", "export", "digits.zip", "--no-images", "--project", "digits")
+    (shell.folder / "digits.zip").write_text("mine")
+    refused = shell.run(*export)
+    assert refused.code == 1
+    for word in ("digits.zip", "--force"):
+        assert word in refused.err
+    assert (shell.folder / "digits.zip").read_text() == "mine"
+    assert shell.run(*export, "--force").code == 0
+    assert ZipFile(shell.folder / "digits.zip").testzip() is None
