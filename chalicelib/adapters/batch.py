@@ -110,6 +110,7 @@ class BatchTransferJobs(Queue):
             PROJECT_ID=transfer.project_id,
             TRANSFER_ID=transfer.transfer_id,
             TRANSFER_KIND=transfer.kind,
+            REQUEST_ID=transfer.request_id,
         )
         return self.submit_job(transfer.transfer_id, containerOverrides=container)
 

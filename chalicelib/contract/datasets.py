@@ -56,6 +56,8 @@ class Transfer:
     failure_reason: Mapping[str, str] | None = None
     #: Of the finished export's file.
     result_bytes: int | None = None
+    #: Of the request that made it: it stands in every line of its job's log.
+    request_id: str | None = None
 
     @property
     def is_over(self) -> bool:

@@ -27,7 +27,9 @@ _EXPORTS = "/api/projects/{projectId}/data/exports"
 )
 def open_import(call: Call) -> Answered:
     body, key = call.body, idempotency_key(call.headers)
-    opened = services().imports.open(call.admitted.project, body.file_name, body.size_bytes, body.format, key)
+    opened = services().imports.open(
+        call.admitted.project, body.file_name, body.size_bytes, body.format, key, call.request_id
+    )
     note(transferId=opened.transfer.transfer_id)
     return Answered(201, ImportAnswer.of(opened), _location(_IMPORTS, opened))
 
@@ -84,7 +86,7 @@ def complete_import(call: Call) -> Answered:
 def start_export(call: Call) -> Answered:
     body, key = call.body, idempotency_key(call.headers)
     started = services().exports.start(
-        call.admitted.project, body.format, body.with_images, body.version_id, key
+        call.admitted.project, body.format, body.with_images, body.version_id, key, call.request_id
     )
     note(transferId=started.transfer.transfer_id)
     return Answered(202, ExportAnswer.of(started), _location(_EXPORTS, started) | _retry_after())

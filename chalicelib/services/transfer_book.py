@@ -62,9 +62,16 @@ class TransferBook:
         self._ids = ids
 
     def draft(
-        self, project_id: str, kind: TransferKind, key: str | None, **fields: Any
+        self, project_id: str, kind: TransferKind, key: str | None, request_id: str | None, **fields: Any
     ) -> tuple[Transfer, bool]:
         """A new transfer, not yet stored; an export waits at once, an import for its archive.
+
+        Args:
+            project_id: whose it is.
+            kind: of which kind.
+            key: the idempotency key: with the same one, the same `fields` are the same transfer.
+            request_id: stands in the log of its job.
+            fields: what is asked for.
 
         Returns:
             With it, whether the row is there already: of an earlier request with the same key.
@@ -79,6 +86,7 @@ class TransferBook:
             status=TransferStatus.UPLOADING if kind == "import" else TransferStatus.QUEUED,
             created_at=rfc3339(now),
             expires_at=int((now + KEPT).timestamp()),
+            request_id=request_id,
             **fields,
         )
         # An earlier request may have died between its key and its row.

@@ -37,13 +37,20 @@ class Imports:
         size_bytes: int,
         format_name: FormatName | None,
         key: str | None = None,
+        request_id: str | None = None,
     ) -> ShownTransfer:
         """Announces an archive and says where each part of it is to be sent.
 
         With an idempotency key the same request again is the same import.
         """
         draft, replayed = self._book.draft(
-            project.project_id, "import", key, format=format_name, file_name=file_name, size_bytes=size_bytes
+            project.project_id,
+            "import",
+            key,
+            request_id,
+            format=format_name,
+            file_name=file_name,
+            size_bytes=size_bytes,
         )
         if not replayed:
             multipart_id = self._objects.begin(_archive(draft), "application/octet-stream")
@@ -124,6 +131,7 @@ class Exports:
         with_images: bool,
         version_id: str | None,
         key: str | None = None,
+        request_id: str | None = None,
     ) -> ShownTransfer:
         """Starts an export of the present data, or of a version.
 
@@ -152,6 +160,7 @@ class Exports:
             project.project_id,
             "export",
             key,
+            request_id,
             format=format_name,
             with_images=with_images,
             version_id=version_id,

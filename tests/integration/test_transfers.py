@@ -99,9 +99,14 @@ def zipped(members: dict[str, bytes | str]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def runner(stack: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the jobs' output goes."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def runner(stack: EmbeddedAws, logs: Path) -> Iterator[Runner]:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    logs: Path = tmp_path_factory.mktemp("logs")
     runner = Runner(outside | stack.credentials, logs, slots=2, grace_seconds=5)
     runner.attach(stack.outputs["DataJobQueue"], REGION)
     yield runner
@@ -321,6 +326,19 @@ def test_an_export_of_labels_alone_and_of_a_version(transfers):
             texts.append(archive.read(name).decode())
     assert "a.png,dog" in texts[0]
     assert "a.png,cat" in texts[1]
+
+
+def test_a_request_is_followed_into_its_job(transfers, logs):
+    """Every line of an import's job names the request that announced it."""
+    announced = {"fileName": "data.zip", "sizeBytes": 6}
+    opened = transfers.api.call("POST", f"{transfers.api.project()}/data/imports", announced)
+    put_parts(opened.json, b"no zip")
+    assert transfers.api.call("POST", f"{opened.headers['Location']}/complete").status == 202
+    transfers.wait(opened.headers["Location"], "failed")
+    ids = {"requestId": opened.headers["X-Request-Id"], "transferId": opened.json["importId"]}
+    lines = [json.loads(each) for each in (logs / f"{ids['transferId']}-1.log").read_text().splitlines()]
+    assert lines
+    assert all(ids.items() <= each.items() for each in lines)
 
 
 def _refusals(transfers: Transfers, path: str, bodies: list[Any]) -> set[tuple[int, str]]:
