@@ -265,7 +265,7 @@ def test_every_call_of_every_route_may_fail(lab: Lab, times: int) -> None:
 @pytest.mark.injects(
     "the same of one of the handlers: ingest, job_state, sweep, remove, recover, rotate_keys",
     times=90,
-    soak=1500,
+    soak=1400,
     outcome="done, or the message or the tick comes again and does it",
 )
 def test_every_call_of_every_handler_may_fail(lab: Lab, times: int) -> None:

@@ -86,7 +86,7 @@ def test_made_up_requests_find_what_is_documented(served: Served, times: int, tm
     if times < 1000:
         assert _run(served, tmp_path, "fuzzing", 3) >= times
     else:
-        alone = _run(served, tmp_path, "coverage,fuzzing", 50)
+        alone = _run(served, tmp_path, "coverage,fuzzing", 80)
         assert alone + _run(served, tmp_path, "stateful", 50) >= times
 
 

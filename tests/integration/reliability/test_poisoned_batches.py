@@ -128,8 +128,8 @@ def _injected(client: Any, event: str, faults: Faults) -> Iterator[None]:
 def test_three_bad_events_of_ten(environment: None, stack: EmbeddedAws, times: int) -> None:
     """The sessions of three jobs are out of reach, until the cause is mended."""
     ports = aws_ports(Settings.read(stack.environment), bootstrap.aws())
+    queues = Queues(stack, "JobState")
     for _ in range(times // POISON):
-        queues = Queues(stack, "JobState")
         sessions = [make_session(batch_job_id=new_id()) for _ in range(BATCH)]
         for each in sessions:
             ports.sessions.add(each)
@@ -177,8 +177,8 @@ def _death_of(session: Any) -> str:
 )
 def test_three_bad_files_of_ten(api: Api, stack: EmbeddedAws, times: int) -> None:
     """The objects of three files are out of reach, until the cause is mended."""
+    queues = Queues(stack, "Ingest")
     for _ in range(times // POISON):
-        queues = Queues(stack, "Ingest")
         path, keys = _landed(api, stack)
         project_id = path.split("/")[3]
         images = {image_key(project_id, each.rpartition("/")[2]): each for each in keys}
