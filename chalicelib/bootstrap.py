@@ -19,6 +19,7 @@ from .adapters.clock import SystemClock, UlidIds
 from .adapters.dynamodb import Tables
 from .adapters.images import DynamoArrivals, DynamoImages, DynamoLabels
 from .adapters.isolation import IsolatedInspector
+from .adapters.job_logs import CloudWatchJobLogs
 from .adapters.large_objects import S3LargeObjects
 from .adapters.passwords import Argon2Hasher, BoundedHasher, CommonPasswords
 from .adapters.predictor import LambdaPredictor
@@ -32,7 +33,7 @@ from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, Dyna
 from .adapters.transfers import DynamoTransfers
 from .adapters.uploads import DynamoUploads
 from .adapters.versions import DynamoVersions
-from .services import account_ports, data_ports, ports, prediction_ports, transfer_ports
+from .services import account_ports, data_ports, log_ports, ports, prediction_ports, transfer_ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
@@ -51,6 +52,7 @@ from .services.posted_uploads import PostedUploads
 from .services.predictions import Predictions
 from .services.projects import ProjectBook
 from .services.removal import Removal
+from .services.run_logs import RunLogs
 from .services.runs import Runs
 from .services.splits import Splits
 from .services.starting import Starting
@@ -88,6 +90,7 @@ class Ports:
     sessions: ports.Sessions
     metrics: ports.Metrics
     jobs: ports.JobGateway
+    job_logs: log_ports.JobLogs
     store: ports.ObjectStore
     inspector: ports.ImageInspector
     idempotency: ports.IdempotencyKeys
@@ -121,6 +124,7 @@ class Services:
     versions: Versions
     training: Training
     runs: Runs
+    run_logs: RunLogs
     predictions: Predictions
     oversight: Oversight
     removal: Removal
@@ -156,6 +160,7 @@ def assemble(p: Ports) -> Services:
         versions=versions,
         training=Training(p.configurations, versions, starting, p.jobs.max_nodes, p.clock, p.ids),
         runs=runs,
+        run_logs=RunLogs(p.job_logs, p.clock),
         predictions=Predictions(p.predictor),
         removal=Removal(p.projects, p.rows, p.store, runs, p.telemetry, p.clock),
         imports=Imports(book, p.large_objects),
@@ -213,6 +218,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         sessions=DynamoSessions(tables),
         metrics=DynamoMetrics(tables),
         jobs=_jobs(settings, aws),
+        job_logs=CloudWatchJobLogs(aws, settings.training_logs),
         store=S3ObjectStore(aws, settings.bucket),
         inspector=IsolatedInspector(on_crash=partial(_count_crash, telemetry)),
         idempotency=DynamoIdempotencyKeys(tables),

@@ -20,6 +20,7 @@ class Settings:
     data_job_queue: str  # of imports and exports
     data_job_definition: str
     predictor: str  # name of the function that tries models out
+    training_logs: str  # log group of the training containers
     signing_secret: str  # id of the Secrets Manager secret: contract/signing.py
     nodes_job_queue: str = ""  # of trainings on several machines; a stage need not have it
     nodes_job_definition: str = ""

@@ -30,6 +30,7 @@ from chalicelib.services.ports import (
 )
 from tests.fake_attempts import FakeAttempts, FakePseudonyms
 from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
+from tests.fake_job_logs import FakeJobLogs
 from tests.fake_keys import FakeApiKeys
 from tests.fake_predictor import FakePredictor
 from tests.fake_tables import (
@@ -306,6 +307,7 @@ def fake_ports(**overrides: Any) -> Ports:
         "configurations": FakeConfigurations(own["projects"]),
         "metrics": FakeMetrics(),
         "jobs": FakeJobs(),
+        "job_logs": FakeJobLogs(),
         "store": FakeStore(own["clock"]),
         "inspector": FakeInspector(),
         "predictor": FakePredictor(),

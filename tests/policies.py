@@ -101,6 +101,8 @@ class _Resolver:
     def _arn(self, name: str) -> str:
         if name == "Predictor":
             return f"arn:aws:lambda:{_ARN}:function:{self._stack.predictor}"
+        if self._types.get(name) == "AWS::Logs::LogGroup":  # its name alone, as `Ref` gives it
+            return self._stack.resources[name]
         if name not in self._types:  # a log group of infra/functions.yaml
             return f"arn:aws:logs:{_ARN}:log-group:{name}:*"
         own = self._stack.resources[name].rpartition("/")[2]
@@ -131,7 +133,7 @@ class Recorder:
     def listening(self, *more: Any) -> Iterator[None]:
         """Takes the calls of the API's clients, and of more."""
         aws = bootstrap.aws()
-        clients = (aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.functions, *more)
+        clients = (aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.functions, aws.logs, *more)
         for client in clients:
             client.meta.events.register("provide-client-params", self._note)
         try:
@@ -214,10 +216,16 @@ def _of_functions(operation: str, params: Mapping[str, Any]) -> Iterator[Right]:
     yield Right(f"lambda:{action}", f"arn:aws:lambda:{_ARN}:function:{params['FunctionName']}")
 
 
+def _of_logs(operation: str, params: Mapping[str, Any]) -> Iterator[Right]:
+    group, stream = params["logGroupName"], params["logStreamName"]
+    yield Right(f"logs:{operation}", f"arn:aws:logs:{_ARN}:log-group:{group}:log-stream:{stream}")
+
+
 _NEEDS = {
     "dynamodb": _of_dynamodb,
     "s3": _of_s3,
     "batch": _of_batch,
     "secretsmanager": _of_secrets,
     "lambda": _of_functions,
+    "logs": _of_logs,
 }

@@ -53,6 +53,10 @@ class Aws:
         return self._client("batch", retries={"mode": "standard", "total_max_attempts": 1})
 
     @cached_property
+    def logs(self) -> Any:
+        return self._client("logs")
+
+    @cached_property
     def functions(self) -> Any:
         # API Gateway waits 29 seconds, and whoever asked can ask again: the SDK has no time to.
         once = {"mode": "standard", "total_max_attempts": 1}

@@ -3,7 +3,19 @@
 import json
 
 from ..openapi import document
-from . import api_keys, console, images, labels, projects, training, transfers, uploads, users, versions
+from . import (
+    api_keys,
+    console,
+    images,
+    labels,
+    projects,
+    run_logs,
+    training,
+    transfers,
+    uploads,
+    users,
+    versions,
+)
 from .api import Answered, Api, Call
 
 api = Api(__name__)
@@ -19,6 +31,7 @@ BLUEPRINTS = (
     versions.api,
     transfers.api,
     training.api,
+    run_logs.api,
     console.api,
     api,
 )

@@ -78,6 +78,7 @@ class EmbeddedAws:
             "DATA_JOB_QUEUE": self.outputs["DataJobQueue"],
             "DATA_JOB_DEFINITION": self.outputs["DataJobDefinition"],
             "PREDICTOR": self.predictor,
+            "TRAINING_LOGS": self.outputs["TrainingLogs"],
             "SIGNING_SECRET": self.outputs["SigningSecret"],
         }
 

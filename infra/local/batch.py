@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from moto.batch.models import batch_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
+from .awslogs import new_stream, shipping
 from .container import Container
 from .jobs import RECLAIMED, TIMED_OUT, Job, Outcome
 
@@ -76,11 +77,13 @@ class Runner:
         log = self._log_folder / f"{job.job_name}-{attempt}.log"
         with TemporaryDirectory(prefix="darkroom-job-") as disk:
             container = self._start(job, Path(disk), log)
-            job.running(container)
-            if self._closing.is_set():
-                container.signal(signal.SIGKILL)
-            outcome = _wait(container, job.timeout_seconds())
-        if job.ended(outcome, log.name):
+            stream = new_stream(job.log_options(), job.backend.region_name)
+            with shipping(log, stream):
+                job.running(container, stream.log_stream_name if stream else None)
+                if self._closing.is_set():
+                    container.signal(signal.SIGKILL)
+                outcome = _wait(container, job.timeout_seconds())
+        if job.ended(outcome):
             self.enqueue(job)
 
     def _start(self, job: Job, disk: Path, log: Path) -> Container:

@@ -89,22 +89,22 @@ class Job(models.Job):
             self._move("STARTING")
             return len(self.attempts) + 1
 
-    def running(self, container: Container) -> None:
+    def running(self, container: Container, log_stream_name: str | None) -> None:
         with self._lock:
-            self._container = container
+            self._container, self.log_stream_name = container, log_stream_name
             self._times["startedAt"] = _milliseconds()
             self._move("RUNNING")
             if self._forced_reason:
                 container.stop()  # it was ended while it started
 
-    def ended(self, outcome: Outcome, log_name: str) -> bool:
+    def ended(self, outcome: Outcome) -> bool:
         """Notes an attempt's end; true if another one follows."""
         with self._lock:
             outcome = Outcome(
                 exit_code=outcome.exit_code, status_reason=self._forced_reason or outcome.status_reason
             )
             self._container, self._forced_reason = None, None
-            self.exit_code, self.log_stream_name = outcome.exit_code, log_name
+            self.exit_code = outcome.exit_code
             self.attempts.append(self._attempt(outcome))
             strategy = self.job_definition.retry_strategy
             if not self.stop and retries(strategy, len(self.attempts), outcome):
@@ -151,6 +151,12 @@ class Job(models.Job):
     def command(self) -> list[str]:
         return list(self._get_container_property("command", []))
 
+    def log_options(self) -> Mapping[str, str]:
+        """Where its containers' output goes, as the definition's log configuration says."""
+        properties: Mapping[str, Any] = self.job_definition.container_properties or {}
+        options: Mapping[str, str] = properties.get("logConfiguration", {}).get("options", {})
+        return options
+
     def timeout_seconds(self) -> int | None:
         return self._get_attempt_duration()
 
@@ -170,8 +176,10 @@ class Job(models.Job):
         """As DescribeJobs shows a job, and as its events carry it."""
         container = (self.job_definition.container_properties or {}) | self.container_overrides
         environment = [{"name": key, "value": value} for key, value in self._variables().items()]
+        if self.log_stream_name is not None:
+            container |= {"logStreamName": self.log_stream_name}
         if self.exit_code is not None:
-            container |= {"exitCode": self.exit_code, "logStreamName": self.log_stream_name}
+            container |= {"exitCode": self.exit_code}
         return self.describe_short() | {
             "jobQueue": self.job_queue.arn,
             "attempts": self.attempts,
@@ -192,7 +200,9 @@ class Job(models.Job):
         return {each["name"]: str(each["value"]) for each in (*defined, *own)}
 
     def _attempt(self, outcome: Outcome) -> dict[str, Any]:
-        container = {"exitCode": outcome.exit_code, "logStreamName": self.log_stream_name}
+        container: dict[str, Any] = {"exitCode": outcome.exit_code}
+        if self.log_stream_name is not None:
+            container |= {"logStreamName": self.log_stream_name}
         times = {"startedAt": self._times["startedAt"], "stoppedAt": _milliseconds()}
         return {"container": container, "statusReason": outcome.status_reason, **times}
 

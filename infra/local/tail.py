@@ -4,9 +4,11 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from .appended import Appended
 
 #: What a line has beside its message that people have no use for here, or know: a file is one job's.
 _ASIDE = {"time", "level", "message", "exception"}
@@ -17,7 +19,7 @@ _IDENTITY = {"projectId", "sessionId", "transferId", "requestId", "jobId", "atte
 def tailing(folder: Path, out: BinaryIO) -> Iterator[None]:
     """Copies what is appended to the log files of a folder from now on."""
     stop = threading.Event()
-    tail = _Tail(out, {path: path.stat().st_size for path in folder.glob("*.log")})
+    tail = _Tail(out, {path: Appended(path, path.stat().st_size) for path in folder.glob("*.log")})
     thread = threading.Thread(target=tail.run, args=(folder, stop), daemon=True)
     thread.start()
     try:
@@ -30,9 +32,7 @@ def tailing(folder: Path, out: BinaryIO) -> Iterator[None]:
 @dataclass
 class _Tail:
     out: BinaryIO
-    seen: dict[Path, int]
-    #: Beginnings of lines that aren't written to their ends.
-    begun: dict[Path, bytes] = field(default_factory=dict)
+    seen: dict[Path, Appended]
 
     def run(self, folder: Path, stop: threading.Event) -> None:
         while not stop.wait(0.2):
@@ -41,10 +41,7 @@ class _Tail:
             self.out.flush()
 
     def _show(self, path: Path) -> None:
-        with path.open("rb") as log:
-            log.seek(self.seen.get(path, 0))
-            *lines, rest = (self.begun.get(path, b"") + log.read()).split(b"\n")
-            self.seen[path], self.begun[path] = log.tell(), rest
+        lines = self.seen.setdefault(path, Appended(path)).lines()
         self.out.writelines(readable(each) + b"\n" for each in lines)
 
 

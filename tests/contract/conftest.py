@@ -24,7 +24,7 @@ def real(stack: EmbeddedAws) -> Ports:
         for name, value in stack.environment.items():
             patch.setenv(name, value)
         aws = Aws()
-        assert all((aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.functions))
+        assert all((aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.functions, aws.logs))
         return aws_ports(Settings.read(os.environ), aws)
 
 

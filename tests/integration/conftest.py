@@ -122,7 +122,7 @@ def counted() -> Iterator[Counter[str]]:
         calls[event_name.split(".")[1]] += 1
 
     aws = bootstrap.aws()
-    clients = (aws.dynamodb, aws.s3, aws.batch, aws.functions)
+    clients = (aws.dynamodb, aws.s3, aws.batch, aws.functions, aws.logs)
     for client in clients:
         client.meta.events.register("before-send", count)
     try:

@@ -14,6 +14,7 @@ from infra.local.aws import EmbeddedAws
 from tests import models
 from tests.images import image
 from tests.integration.conftest import Api, counted
+from tests.integration.logged import leave_log
 from tests.integration.test_api_training import _results, _set
 
 IMAGES = 60
@@ -95,6 +96,9 @@ def measured(nobody: Api, stack: EmbeddedAws) -> dict[str, tuple[int, int, int]]
         assert api.call("GET", f"{path}/status").status == 200
     with measure("GET …/status?history=true"):
         assert api.call("GET", f"{path}/status?history=true").status == 200
+    leave_log(stack, session)
+    with measure("GET …/logs"):
+        assert api.call("GET", f"{path}/logs").json["items"]
     with measure("POST …/stop"):
         assert api.call("POST", f"{path}/stop").json["status"] == "stopped"
     results_key = f"results-of-{session}"

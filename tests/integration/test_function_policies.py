@@ -19,6 +19,7 @@ from predictor.handler import models as predictor_models
 from tests import models
 from tests.images import image
 from tests.integration.conftest import PASSWORD, Api, forget
+from tests.integration.logged import leave_log
 from tests.integration.test_api_data import _ingest, _post
 from tests.integration.test_api_training import _results
 from tests.integration.test_recovery import EVENT
@@ -158,6 +159,8 @@ class Flows:
         session = self._call("POST", start)["sessionId"]
         self._call("GET", f"{project}/training")
         self._call("GET", f"{project}/training/{session}/status?history=true")
+        leave_log(self._stack, session)
+        assert self._call("GET", f"{project}/training/{session}/logs")["items"]
         self._call("POST", f"{project}/training/{session}/stop")
         base = f"projects/{_id(project)}/sessions/{session}"
         document = json.dumps(_results(f"{base}/artifacts/model.onnx")).encode()

@@ -58,6 +58,7 @@ def _configuration(aws: Ministack, name: str, properties: dict) -> Configuration
         "TABLE_PREFIX": f"{aws.stack_name}-",
         "BUCKET": aws.resources["Bucket"],
         "PREDICTOR": "none",
+        "TRAINING_LOGS": "none",
         "SIGNING_SECRET": aws.resources["SigningSecret"],
     }
     return Configuration(

@@ -64,6 +64,7 @@ def served_api(monkeypatch, world: World, stage: Stage) -> Iterator[str]:
         "DATA_JOB_QUEUE": "data",
         "DATA_JOB_DEFINITION": "data",
         "PREDICTOR": "predict",
+        "TRAINING_LOGS": "logs",
         "SIGNING_SECRET": "secret",
         "POWERTOOLS_METRICS_DISABLED": "true",
         "AWS_DEFAULT_REGION": REGION,

@@ -132,7 +132,7 @@ class Seen:
 
 READS = {
     "BatchGetItem", "GetItem", "Query", "GetObject", "HeadObject", "ListObjectsV2", "ListParts",
-    "DescribeJobs", "ListJobs", "GetSecretValue",
+    "DescribeJobs", "ListJobs", "GetSecretValue", "GetLogEvents",
 }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def recorded() -> Iterator[Counter[str]]:
         calls[event_name.removeprefix("before-send.")] += 1
 
     aws = bootstrap.aws()
-    clients = (aws.dynamodb, aws.s3, aws.batch, aws.secrets)
+    clients = (aws.dynamodb, aws.s3, aws.batch, aws.secrets, aws.logs)
     for client in clients:
         client.meta.events.register("before-send", count)
     try:

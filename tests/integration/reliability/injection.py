@@ -56,6 +56,11 @@ _ANSWERS: dict[str, dict[Fault, tuple[int, str]]] = {
         Fault.THROUGHPUT: (502, "EC2ThrottledException"),
         Fault.INTERNAL: (500, "ServiceException"),
     },
+    "logs": {
+        Fault.THROTTLED: (400, "ThrottlingException"),
+        Fault.THROUGHPUT: (400, "LimitExceededException"),
+        Fault.INTERNAL: (503, "ServiceUnavailableException"),
+    },
     "secretsmanager": {
         Fault.THROTTLED: (400, "ThrottlingException"),
         Fault.THROUGHPUT: (400, "LimitExceededException"),
@@ -144,7 +149,7 @@ class Wire:
     def __init__(self, application: Any, aws: Aws) -> None:
         self._application = application
         self._injection = Injection()
-        for each in (aws.dynamodb, aws.s3, aws.batch, aws.functions, aws.secrets):
+        for each in (aws.dynamodb, aws.s3, aws.batch, aws.functions, aws.secrets, aws.logs):
             each.meta.events.register("before-call", self._called)
             each.meta.events.register("before-send", self._sent)
 

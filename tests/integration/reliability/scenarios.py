@@ -163,6 +163,7 @@ REQUESTS = [
         f"GET {_TRAINING}/{{sessionId}}/status", at=f"{_TRAINING}/{{sessionId}}/status?history=true"
     ),
     _request(f"GET {_TRAINING}/{{sessionId}}/results"),
+    _request(f"GET {_TRAINING}/{{sessionId}}/logs", at=f"{_TRAINING}/{{running}}/logs"),
     Scenario(f"POST {_TRAINING}/{{sessionId}}/predict", _predict),
     _request("GET /api/openapi.json"),
     _request("GET /api/"),

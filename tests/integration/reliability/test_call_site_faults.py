@@ -253,7 +253,7 @@ def _judge(lab: Lab, scenarios: Sequence[Scenario], times: int) -> None:
 
 @pytest.mark.injects(
     "one call to AWS of one of the routes fails once, as often as the SDK tries again, or once more",
-    times=220,
+    times=230,
     soak=3500,
     outcome="a faultless answer, or 503 with Retry-After; the repeat leaves what a faultless request leaves",
 )

@@ -43,6 +43,8 @@ IN_BODY: dict[tuple[str, str], tuple[Callable[[str], Any], int]] = {
 }
 #: In a query: a cursor is a place in one's own list, and a filter by what isn't there finds nothing.
 IN_QUERY = {"cursor": 200, "uploadId": 200, "with": 404}
+#: A log's cursor names its run: another one's is no place in it.
+CURSORS_OF_ONE_RUN = {"logs"}
 #: The parameter of a path that has the kind of id that a slot of another name takes.
 KINDS = {
     "/imageIds/[]": "imageId",
@@ -59,6 +61,7 @@ CURSORS = {
     "list_imports": "importId",
     "list_exports": "exportId",
     "list_sessions": "sessionId",
+    "logs": "sessionId",
 }
 #: Names that are no ids.
 NO_IDS = {("rename_classes", "/renames/{}")}
@@ -133,10 +136,12 @@ class Worlds:
         slot, world = probe.slot, self.foreign[probe.owner]
         known = world.ids[_kind(slot)]
         unknown = ulid_at(known, 1_000_000)
+        if slot.endpoint in CURSORS_OF_ONE_RUN and slot.name == "cursor":
+            known, unknown = f"{known}-1-0-0", f"{unknown}-1-0-0"
         seen, never = (self._send(probe, world, each) for each in (known, unknown))
         wanted = {
             "path": lambda: 404,
-            "query": lambda: IN_QUERY[slot.name],
+            "query": lambda: 422 if slot.endpoint in CURSORS_OF_ONE_RUN else IN_QUERY[slot.name],
             "body": lambda: IN_BODY[slot.endpoint, slot.name][1],
         }[slot.place]()
         wrong = []

@@ -19,6 +19,7 @@ from chalicelib.contract.tables import IMAGES, KEYS, METRICS, PROJECTS, SESSIONS
 from infra.local.aws import EmbeddedAws, embedded_aws
 from tests.images import image
 from tests.integration.conftest import PASSWORD, Api, forget
+from tests.integration.logged import leave_log
 from tests.integration.test_api_data import _post
 from tests.integration.test_api_training import _results
 from tests.integration.test_transfers import put_parts, zipped
@@ -166,6 +167,7 @@ def _runs(api: Api, stack: EmbeddedAws, project: str) -> dict[str, str]:
     ended = {"Status": "completed", "ResultsKey": key, "EndTime": LONG_AGO, "Active": None, "Attempt": 1}
     change("sessionId", **ended, Metrics={"epoch": 1})
     _end_job(stack, project, ids["sessionId"])
+    leave_log(stack, ids["running"])
     _epoch(stack, ids["sessionId"])
     return ids
 

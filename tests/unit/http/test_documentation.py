@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "DATA_JOB_QUEUE": "q",
     "DATA_JOB_DEFINITION": "d",
     "PREDICTOR": "p",
+    "TRAINING_LOGS": "l",
     "SIGNING_SECRET": "s",
 }
 #: The endpoints that are asked for by name.
