@@ -66,6 +66,7 @@ RUNS = Endpoint("GET", _PROJECT + "/training", models.RunInfo)
 STOP = Endpoint("POST", _RUN + "/stop", models.RunInfo)
 STATUS = Endpoint("GET", _RUN + "/status", models.RunStatus)
 RESULTS = Endpoint("GET", _RUN + "/results", models.Results)
+LOGS = Endpoint("GET", _RUN + "/logs", models.LogPage)
 
 OPENAPI_PATH = "/api/openapi.json"
 ALL: list[Endpoint[object]] = [each for each in list(globals().values()) if isinstance(each, Endpoint)]

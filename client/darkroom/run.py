@@ -2,14 +2,15 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from . import endpoints
 from .downloads import Download, fetch, refuse_to_overwrite
 from .errors import NotFoundError, RunFailedError, ServerError, ServerUnreachableError, WaitTimeoutError
-from .models import Artifact, Results, RunInfo, RunStatus, decode
+from .logs import PATIENCE, lines
+from .models import Artifact, LogLine, LogPage, Reason, Results, RunInfo, RunStatus, decode
 from .progress import OnProgress
 from .transport import Transport
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 #: Between two looks at a run, in seconds: the first, and the longest.
 FIRST_LOOK, LONGEST_LOOK = 0.5, 5.0
-#: How long a run is waited for while the server doesn't answer, in seconds.
-PATIENCE = 900.0
+#: Lines of a log that are asked for at a time.
+_LOG_LINES = 1000
 #: What an artifact is called on a disk.
 _FILE_NAMES = {
     "safetensors": "model.safetensors",
@@ -106,6 +107,25 @@ class Run:
         if response.status_code == 304:
             return None, etag
         return decode(RunStatus, response.json()), response.headers.get("etag", "")
+
+    def logs(
+        self, *, follow: bool = False, on_missing: Callable[[Reason], None] = lambda _: None
+    ) -> Iterator[LogLine]:
+        """What its containers wrote, oldest first, attempt after attempt.
+
+        Args:
+            follow: until the run is over and nothing will come any more; otherwise what there is.
+            on_missing: told why there are no lines, or not all, such as that they aren't kept any longer.
+
+        Raises:
+            ServerUnreachableError: the server didn't answer; when following, for a quarter of an hour.
+        """
+
+        def read(cursor: str | None) -> LogPage:
+            query = {"limit": _LOG_LINES, "cursor": cursor}
+            return self._transport.call(endpoints.LOGS, query=query, project=self.project.id, run=self.id)
+
+        return lines(read, follow=follow, on_missing=on_missing)
 
     def stop(self) -> RunInfo:
         """Asks it to stop; one that is training keeps its best weights so far."""

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from infra.local import awslogs
 from infra.local.aws import REGION, EmbeddedAws, embedded_aws
 from infra.local.batch import ROOT, Runner
 from infra.local.jobs import Outcome, retries
@@ -53,6 +56,12 @@ class Compute:
 
     def output(self, name: str) -> str:
         return (self.logs / f"{name}-1.log").read_text()
+
+    def logged(self, stream: str) -> list[str]:
+        """What CloudWatch Logs has in a stream of the training's group, in its order."""
+        place = {"logGroupName": self.aws.outputs["TrainingLogs"], "logStreamName": stream}
+        answer = self.aws.client("logs").get_log_events(**place, startFromHead=True)
+        return [each["message"] for each in answer["events"]]
 
     def events(self, job_id: str) -> list[str]:
         """The states of a job in the order in which they came to the queue."""
@@ -108,6 +117,44 @@ def test_a_container_has_the_environment_of_its_job(compute):
     assert (seen["SESSION_ID"], seen["TABLE_PREFIX"]) == ("S", compute.aws.outputs["TablePrefix"])
     assert (seen["AWS_BATCH_JOB_ID"], seen["AWS_BATCH_JOB_ATTEMPT"]) == (job_id, "1")
     assert seen["AWS_ENDPOINT_URL"] == compute.aws.endpoint_url
+
+
+def test_output_is_in_cloudwatch_while_a_job_runs(compute):
+    """From RUNNING on the job names its stream, as AWS does; lines are there soon after they were written.
+
+    Those of a process that was killed as well, the last of them not ended; the file has the same.
+    """
+    code = "import time; print('one', flush=True); print('two\\n\\nhalf', end='', flush=True); time.sleep(60)"
+    job_id = compute.submit(code, "logged")
+    stream = compute.wait(job_id, "RUNNING")["container"]["logStreamName"]
+    assert re.fullmatch("training/default/[0-9a-f]{32}", stream)
+    _until(lambda: compute.logged(stream) == ["one", "two"])
+    compute.runner.kill(job_id)
+    [attempt] = compute.wait(job_id)["attempts"]
+    assert attempt["container"]["logStreamName"] == stream
+    assert compute.logged(stream) == ["one", "two", "half"]
+    assert compute.output("logged") == "one\ntwo\n\nhalf"
+    assert not [each for each in threading.enumerate() if each.name == "awslogs"]
+
+
+def test_each_attempt_has_a_stream_of_its_own(compute):
+    """In the order of the attempts, each with its own lines."""
+    code = "import os; n = os.environ['AWS_BATCH_JOB_ATTEMPT']; print(n); exit(75 if n == '1' else 0)"
+    attempts = compute.wait(compute.submit(code))["attempts"]
+    streams = [each["container"]["logStreamName"] for each in attempts]
+    assert [compute.logged(each) for each in streams] == [["1"], ["2"]]
+
+
+def test_a_flood_of_lines_is_kept_in_bounds(compute, monkeypatch):
+    """The newest lines and streams stay in memory; what was written is in the file."""
+    monkeypatch.setattr(awslogs, "MAX_LINES", 1000)
+    monkeypatch.setattr(awslogs, "MAX_STREAMS", 2)
+    jobs = [compute.wait(compute.submit("for n in range(3000): print(n)", "flood")) for _ in range(3)]
+    streams = [job["container"]["logStreamName"] for job in jobs]
+    found = compute.aws.client("logs").describe_log_streams(logGroupName=compute.aws.outputs["TrainingLogs"])
+    assert {each["logStreamName"] for each in found["logStreams"]} == set(streams[1:])
+    assert compute.logged(streams[2]) == [str(number) for number in range(2000, 3000)]
+    assert compute.output("flood").count("\n") == 3000
 
 
 def test_a_failure_is_final(compute):

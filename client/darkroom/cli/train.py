@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,17 +11,17 @@ from ..errors import ConfigurationError, RunFailedError
 from ..progress import Progress
 from .bars import bars
 from .exits import FAILED, command
+from .figures import epoch
+from .logs import logs
 from .options import AsJson, ProjectName, RunId, Url, opened, run_of
 from .output import emit, facts, figure, line, say, table
 
 if TYPE_CHECKING:
-    from ..models import Configuration, Metrics, RunInfo, RunStatus
+    from ..models import Configuration, RunInfo, RunStatus
     from ..run import Run
 
 app = typer.Typer(help="Configure, start, watch and stop runs.", no_args_is_help=True, rich_markup_mode=None)
 
-#: Between two looks at a run whose course is followed.
-_LOOK_SECONDS = 1.0
 _NO_PARAMETERS = ("configId", "createdAt")
 Parameters = Annotated[
     list[str] | None,
@@ -135,23 +134,10 @@ def _watch(run: "Run") -> None:
 
 
 def _note(status: "RunStatus") -> str:
-    parts = [_epoch(status.metrics)] if status.metrics else []
+    parts = [epoch(status.metrics)] if status.metrics else []
     if status.eta_seconds is not None:
         parts.append(f"{status.eta_seconds} s left")
     return "  ".join(parts)
-
-
-def _epoch(metrics: "Metrics") -> str:
-    figures = [
-        ("train loss", figure(metrics.train_loss)),
-        ("loss", figure(metrics.val_loss)),
-        ("accuracy", figure(metrics.val_accuracy)),
-        ("images/s", f"{metrics.images_per_second:.0f}" if metrics.images_per_second else None),
-    ]
-    shown = [f"{name} {value}" for name, value in figures if value is not None]
-    # Before the first epoch has ended there is nothing but its speed.
-    name = f"epoch {metrics.epoch}" if metrics.epoch else "head" if metrics.val_loss is not None else None
-    return "  ".join([*([name] if name else []), *shown])
 
 
 @app.command()
@@ -180,7 +166,7 @@ def _show_status(now: "RunInfo") -> None:
             ("status", now.status),
             ("progress", f"{now.progress:.1f} %"),
             ("phase", now.phase),
-            ("metrics", _epoch(now.metrics) if now.metrics else None),
+            ("metrics", epoch(now.metrics) if now.metrics else None),
             ("left", f"{now.eta_seconds} s" if now.eta_seconds is not None else None),
             ("data", (now.dataset.name or now.dataset.version_id) if now.dataset else None),
             ("started", now.start_time),
@@ -190,34 +176,7 @@ def _show_status(now: "RunInfo") -> None:
     )
 
 
-@app.command()
-@command
-def logs(
-    run: RunId = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the run is over.")] = False,
-    project: ProjectName = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show a run's course: a line an epoch, and how it ended.
-
-    What the container itself writes is in the account's CloudWatch Logs: make logs GROUP=training.
-    """
-    with opened(url, project) as found:
-        meant = run_of(found, run)
-        shown = 0
-        while True:
-            now = meant.status(history=True)
-            history = now.history or []
-            if not as_json:
-                for each in history[shown:]:
-                    line(_epoch(each))
-                shown = len(history)
-            if now.is_over or not follow:
-                break
-            time.sleep(_LOOK_SECONDS)
-    ending = f"{now.status}: {now.failure.message}" if now.failure else now.status
-    emit(now, as_json, lambda: line(ending))
+app.command("logs")(logs)
 
 
 @app.command()

@@ -8,12 +8,14 @@ from .data import (
     LabelProblem,
     LabelsReport,
     OpenUpload,
+    Reason,
     RejectedFile,
     SplitName,
     SplitsReport,
     UploadStatus,
 )
 from .decoding import MODELS, decode, encode
+from .logs import LogLine, LogPage
 from .results import Artifact, Results
 from .summary import Summary
 from .training import OVER, Configuration, Metrics, RunInfo, RunState, RunStatus, StartedRun
@@ -32,9 +34,12 @@ __all__ = [
     "LabelProblem",
     "LabelledImage",
     "LabelsReport",
+    "LogLine",
+    "LogPage",
     "Metrics",
     "OpenUpload",
     "ProjectInfo",
+    "Reason",
     "RejectedFile",
     "Results",
     "RunInfo",

@@ -276,6 +276,19 @@ def test_the_documentation_runs(shell: Shell) -> None:
         assert (shell.folder / name).stat().st_size > 1_000_000
     assert (shell.folder / "digits.zip").exists()
     keeps_what_is_there(shell)
+    has_its_log(shell)
+
+
+def has_its_log(shell: Shell) -> None:
+    """What the container wrote, its epoch's figures included; in JSON a document a line."""
+    logs = ("train", "logs", "--project", "digits")
+    shown = shell.run(*logs)
+    assert (shown.code, shown.err.strip()) == (0, "completed")
+    assert re.search(r"^\S+Z INFO    epoch 1  train loss .* accuracy ", shown.out, re.MULTILINE)
+    followed = shell.run(*logs, "--follow", "--json")
+    lines = [json.loads(each) for each in followed.out.splitlines()]
+    assert [each["time"] for each in lines] == [each.split()[0] for each in shown.out.splitlines()]
+    assert {each["attempt"] for each in lines} == {1}
 
 
 def test_the_commands_of_the_readme_run(shell: Shell) -> None:
