@@ -40,7 +40,7 @@ async function watch(path, query, isOver, signal, show) {
 }
 
 /** Resolves while the page is in sight, or when it comes back into it. */
-function seen(signal) {
+export function seen(signal) {
   if (!document.hidden) return null;
   return new Promise((resolve) => {
     const look = () => {

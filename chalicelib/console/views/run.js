@@ -1,11 +1,12 @@
 // One run: while it goes, as it goes; afterwards what came of it.
 import { send } from "../app/api.js";
 import { go, href } from "../app/router.js";
-import { html, useEffect, useRef, useState } from "../app/ui.js";
+import { html, useEffect, useState } from "../app/ui.js";
 import { Chart, pointsOf } from "../parts/chart.js";
 import { Dialog } from "../parts/dialog.js";
 import { sentence, Trouble, useSubmit } from "../parts/form.js";
 import { duration, figure, percent, when } from "../parts/format.js";
+import { Log } from "../parts/log.js";
 import { remedies } from "../parts/mend.js";
 import { Loading, Missing, ProjectPage } from "../parts/page.js";
 import { usePolled } from "../parts/poll.js";
@@ -33,7 +34,7 @@ function Watched({ project, sessionId }) {
     ${!isOver(run) && html`<${Live} run=${run} />`}
     ${hasResults && html`<${Results} project=${project} base=${base} run=${run} />`}
     <${Curves} project=${project} history=${run.history} />
-    <${Log} run=${run} />
+    <${Log} base=${base} run=${run} />
     <${Settings} configuration=${run.configuration} />
   `;
 }
@@ -105,35 +106,6 @@ function Curves({ project, history }) {
     <section class="card"><${Chart} title=${isDetection ? "mAP@0.5" : "Accuracy"} format=${(value) => percent(value, 0)} summary=${`Best validation ${name} ${percent(best.valAccuracy)} in epoch ${best.epoch}.`}
       series=${[{ name: "training", colour: "s1", points: pointsOf(history, "trainAccuracy") }, { name: "validation", colour: "s2", points: pointsOf(history, "valAccuracy") }].filter((each) => !isDetection || each.colour === "s2")} /></section>
   </div>`;
-}
-
-/** What happened, line by line: the phases as this page saw them, and each epoch. */
-function Log({ run }) {
-  const seen = useRef([]);
-  const { phase, status } = run;
-  if (!isOver(run) && seen.current.at(-1)?.phase !== phase) seen.current.push({ phase, at: new Date(), epochs: run.history?.length ?? 0 });
-  const place = useRef(null);
-  const lines = logged(run, seen.current);
-  useEffect(() => void place.current?.scrollTo(0, place.current.scrollHeight), [lines.length]);
-  return html`<section class="card"><h2>Log</h2><div class="log" ref=${place} role="log" tabindex="0" aria-label="Log"><ol class="plain">
-    ${lines.map((line) => html`<li>${line}</li>`)}${isOver(run) && html`<li>${when(run.endTime)} ${status}${run.failure ? `: ${run.failure.message}` : ""}</li>`}</ol></div></section>`;
-}
-
-function logged(run, seen) {
-  const lines = [`${when(run.startTime)} started`];
-  const history = run.history ?? [];
-  let told = 0;
-  for (const { phase, at, epochs } of seen) {
-    for (; told < epochs; told++) lines.push(epochLine(history[told]));
-    if (phase !== "done") lines.push(`${at.toLocaleTimeString()} ${phase}`);
-  }
-  for (; told < history.length; told++) lines.push(epochLine(history[told]));
-  return lines;
-}
-
-function epochLine(epoch) {
-  const name = epoch.epoch ? `epoch ${epoch.epoch}` : "head";
-  return `${name}: training loss ${figure(epoch.trainLoss)}, validation loss ${figure(epoch.valLoss)}, validation accuracy ${percent(epoch.valAccuracy)}, ${Math.round(epoch.imagesPerSecond ?? 0)} images/s, ${duration(epoch.epochSeconds)}`;
 }
 
 function Settings({ configuration }) {
