@@ -10,6 +10,7 @@ import pytest
 
 from infra.local.aws import EmbeddedAws
 from infra.local.batch import Runner
+from infra.local.signatures import CREDENTIALS
 from infra.local.stack import compute, machine_environment
 from tests.images import image
 from tests.integration.conftest import Api
@@ -112,6 +113,7 @@ def test_both_attempts_of_a_run_are_followed_while_they_train(
     machine = make_key(api, "read")
     for limit in (1, 1000):
         assert _followed(machine, session, lambda _: False, limit=limit) == (lines, None)
+    assert CREDENTIALS.secret_key not in json.dumps(lines)
     assert all(each.keys() <= OWN | {"attempt", "metrics", "exception"} for each in lines)
 
 
