@@ -56,7 +56,7 @@ bench-cold-start: $(STAMP) ## first and warm requests of the packaged API beside
 	@$(BIN)/python -m bench.cold_start $(OPTIONS)
 
 reconcile: $(STAMP) ## compare rows with objects and jobs after a restore of STAGE=dev; REPAIR=1 mends what differs
-	@$(BIN)/python -m infra.restore --stack darkroom-$(STAGE) reconcile $(if $(REPAIR),--repair)
+	@$(BIN)/python -m infra.restore --stack darkroom-$(STAGE) reconcile $(if $(filter 1,$(REPAIR)),--repair)
 
 package: $(STAMP) ## make the Lambda zip and the whole template in build/package; ARCHITECTURE=arm64
 	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
@@ -68,10 +68,10 @@ doctor: $(STAMP) ## look whether AWS, this checkout and STAGE=dev are ready for 
 	@$(DEPLOY)
 
 deploy: $(STAMP) ## deploy STAGE=dev into your AWS account; shows changes and cost, and asks (YES=1: doesn't)
-	@$(DEPLOY) $(if $(YES),--yes) $(if $(DOWNGRADE),--downgrade) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+	@$(DEPLOY) $(if $(filter 1,$(YES)),--yes) $(if $(filter 1,$(DOWNGRADE)),--downgrade) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 destroy: $(STAMP) ## delete all of STAGE=dev; asks for its name; protected data only with PURGE=1
-	@$(DEPLOY) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(PURGE),--purge)
+	@$(DEPLOY) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(filter 1,$(PURGE)),--purge)
 
 cost: $(STAMP) ## what STAGE=dev has cost, by service and month
 	@$(DEPLOY) $(if $(MONTHS),--months $(MONTHS))

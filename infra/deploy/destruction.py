@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import inventory, removal, stack, states, terminal
+from . import inventory, kept, removal, stack, states, terminal
 from .account import Account
 from .errors import FailedError, LeftoversError, NotConfirmedError
 from .inventory import Inventory
@@ -50,7 +50,7 @@ def destroy(
     resources = stack.resources(account.clients("cloudformation"), found.identity) if found else []
     if found or any(there.names()):
         _list(account, stage, found, resources, there, keeps, console)
-        _confirm(stage, confirm, keeps, console)
+        _confirm(stage, confirm, keeps and _has_data(stage, there), console)
         _end_jobs(account, stage, resources, console)
         _empty(account, stage, there, keeps, console)
         if found:
@@ -63,6 +63,10 @@ def _is_protected(stage: Stage, found: states.Stack | None, there: Inventory, st
     """Whether anything says so: a restored table has lost its own protection, and a stack may be gone."""
     by_stack = found is not None and found.parameters.get("DeletionProtection") == "true"
     return by_stack or bool(there.protected) or protects_data(stages, stage.name)
+
+
+def _has_data(stage: Stage, there: Inventory) -> bool:
+    return bool(there.tables) or stage.bucket in there.buckets
 
 
 def _settled(account: Account, stage: Stage, console: Console) -> states.Stack | None:
@@ -80,16 +84,16 @@ def _list(
     console: Console,
 ) -> None:
     rows = [("stack", stage.stack_name, f"{len(resources)} resources, {found.status}")] if found else []
-    kept = {*there.tables, stage.bucket} if keeps else set()
+    stays = {*there.tables, stage.bucket} if keeps else set()
     for kind, name in there.names():
-        rows.append((kind, name, "stays" if name in kept else _content(account, stage, kind, name)))
+        rows.append((kind, name, "stays" if name in stays else _content(account, stage, kind, name)))
     title = f"of {stage.stack_name} in account {stage.account}, {stage.region}"
     console.print(terminal.plain_table(f"What goes {title}", ("", "name", ""), rows))
 
 
 def _content(account: Account, stage: Stage, kind: str, name: str) -> str:
     if kind == "bucket":
-        return inventory.object_count(account.clients("s3"), stage, name)
+        return str(inventory.objects(account.clients("s3"), stage, name))
     if kind == "image repository":
         return f"{inventory.image_count(account.clients('ecr'), name)} images"
     if kind == "table":
@@ -218,19 +222,29 @@ def _check(account: Account, stage: Stage, keeps: bool, tag_seconds: float, cons
         terminal.say(
             console, f"still listed by its tag, as what has ended is for hours: {arn}", "[yellow]![/]"
         )
-    there = inventory.take(account.clients, stage) if keeps else None
-    what = "nothing but its data is" if there and any(there.names()) else "nothing is"
-    terminal.say(console, f"{what} left of {stage.stack_name}")
+    there = inventory.take(account.clients, stage)
+    if keeps and _has_data(stage, there):
+        _say_kept(account, stage, there, console)
+    else:
+        terminal.say(console, f"nothing is left of {stage.stack_name}")
+
+
+def _say_kept(account: Account, stage: Stage, there: Inventory, console: Console) -> None:
+    """What stays, what it costs, and how to be rid of it."""
+    terminal.say(console, f"nothing but its data is left of {stage.stack_name}")
+    found = kept.measure(account, stage, there)
+    terminal.say(console, f"kept: {found}; {stage.make('deploy')} takes it in again", "[yellow]![/]")
+    terminal.show_next(console, stage.make("destroy", PURGE="1"), "To delete it, for good:")
 
 
 def _leftovers(account: Account, stage: Stage, keeps: bool) -> tuple[list[str], list[str]]:
     """What is left, and what may be ended already though its tag is still found."""
     there = inventory.take(account.clients, stage)
-    kept = {*there.tables, stage.bucket} if keeps else set[str]()
-    by_name = [f"{kind} {name}" for kind, name in there.names() if name not in kept]
+    stays = {*there.tables, stage.bucket} if keeps else set[str]()
+    by_name = [f"{kind} {name}" for kind, name in there.names() if name not in stays]
     if states.describe(account.clients("cloudformation"), stage.stack_name):
         by_name.append(f"stack {stage.stack_name}")
-    ends = tuple(f"{mark}{name}" for name in kept for mark in "/:")
+    ends = tuple(f"{mark}{name}" for name in stays for mark in "/:")
     by_tag = [arn for arn in inventory.tagged(account.clients, stage) if not (ends and arn.endswith(ends))]
     lingering = [arn for arn in by_tag if any(kind in arn for kind in _LINGERING)]
     return by_name + [arn for arn in by_tag if arn not in lingering], lingering

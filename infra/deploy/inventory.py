@@ -126,15 +126,33 @@ def tagged(clients: Clients, stage: Stage) -> list[str]:
     return sorted(arn for arn in found if not any(ghost in arn for ghost in _GHOSTS))
 
 
-def object_count(s3: Any, stage: Stage, bucket: str) -> str:
-    """How many versions of objects a bucket has, delete markers included; a page of 1,000 at a time."""
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Versions of objects in a bucket, delete markers included.
+
+    Attributes:
+        is_all: whether there are no more than were counted.
+    """
+
+    count: int = 0
+    size_bytes: int = 0
+    is_all: bool = True
+
+    def __str__(self) -> str:
+        return f"{'' if self.is_all else 'more than '}{self.count:,} object{'s' * (self.count != 1)}"
+
+
+def objects(s3: Any, stage: Stage, bucket: str) -> Objects:
+    """Counts what is in a bucket, a page of 1,000 at a time and not for ever."""
     paginator = s3.get_paginator("list_object_versions")
-    count = 0
+    count = size = 0
     for page in paginator.paginate(Bucket=bucket, ExpectedBucketOwner=stage.account):
-        count += len(page.get("Versions", [])) + len(page.get("DeleteMarkers", []))
-        if count > _COUNTED_OBJECTS:
-            return f"more than {_COUNTED_OBJECTS:,} objects"
-    return f"{count:,} objects"
+        if count >= _COUNTED_OBJECTS:
+            return Objects(count, size, is_all=False)
+        versions = page.get("Versions", [])
+        count += len(versions) + len(page.get("DeleteMarkers", []))
+        size += sum(each["Size"] for each in versions)
+    return Objects(count, size)
 
 
 def image_count(ecr: Any, repository: str) -> int:

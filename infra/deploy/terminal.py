@@ -25,9 +25,9 @@ def show_error(console: Console, error: DeployError) -> None:
     show_next(console, error.command)
 
 
-def show_next(console: Console, command: str) -> None:
+def show_next(console: Console, command: str, what_for: str = "To go on:") -> None:
     """A command to be typed: on a line of its own, so that it can be copied."""
-    console.print("  To go on:", highlight=False)
+    console.print(f"  {what_for}", highlight=False)
     console.print(f"    [bold]{escape(command)}[/]", highlight=False, soft_wrap=True)
 
 

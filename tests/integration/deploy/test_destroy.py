@@ -52,6 +52,8 @@ def test_protected_data_goes_only_with_purge(world, stage, tmp_path):
 
     destruction.destroy(world.account, stage.name, world.console, confirm=stage.name, tag_seconds=0)
     assert "tables and bucket stay" in world.shown
+    assert f"1 table and the bucket {stage.bucket} (1 object), at less than a cent a month" in world.shown
+    assert f"To delete it, for good:\n    make destroy STAGE={stage.name} PURGE=1\n" in world.shown
     assert f"nothing but its data is left of {stage.stack_name}" in world.shown
     assert keys(world, stage.bucket) == ["projects/one"]
     assert f"{stage.prefix}Users" in world.client("dynamodb").list_tables()["TableNames"]
