@@ -12,7 +12,6 @@ _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
 _COUNTED = {
     "AWS::SecretsManager::Secret": ("secrets", "secret-month"),
-    "AWS::CloudWatch::Alarm": ("alarms", "alarm-month"),
     "AWS::CloudWatch::Dashboard": ("dashboards", "dashboard-month"),
     "AWS::KMS::Key": ("keys", "key-month"),
 }
@@ -68,7 +67,23 @@ def idle_month(template: Mapping[str, Any], prices: Prices, images_bytes: int = 
         for kind, (label, name) in _COUNTED.items()
         if kinds[kind]
     ]
-    return [*items, *_functions(template, prices), _images(kinds, prices, images_bytes)]
+    return [
+        *items,
+        *_alarms(template, prices),
+        *_functions(template, prices),
+        _images(kinds, prices, images_bytes),
+    ]
+
+
+def _alarms(template: Mapping[str, Any], prices: Prices) -> Iterator[Item]:
+    """Each by the metrics that it watches: one, or those of its expression."""
+    watched = sum(
+        sum("MetricStat" in metric for metric in each["Properties"].get("Metrics", [])) or 1
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    )
+    if watched:
+        yield Item(what="metrics of alarms", count=watched, price=prices.of("alarm-month"))
 
 
 def _images(kinds: Counter[str], prices: Prices, images_bytes: int) -> Item:

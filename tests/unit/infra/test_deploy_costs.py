@@ -26,7 +26,7 @@ def test_an_idle_month_is_counted_from_the_template():
             "Ingest": {"Type": "SQS"},
         },
     }
-    alarm = {"Type": "AWS::CloudWatch::Alarm"}
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Errors"}}
     found = idle_month(
         template(
             Secret={"Type": "AWS::SecretsManager::Secret"},
@@ -39,13 +39,25 @@ def test_an_idle_month_is_counted_from_the_template():
     counts = {item.what: item.count for item in found}
     runs = 730 * 60 / 5
     assert counts["secrets"] == 1
-    assert counts["alarms"] == 2
+    assert counts["metrics of alarms"] == 2
     assert counts["scheduled invocations"] == runs
     assert counts["GB-seconds of them"] == pytest.approx(runs * TABLE["assumed"]["invocationSeconds"] / 2)
     assert counts["requests to empty queues"] == 5 * 730 * 3600 / 20
     assert counts["GB of container images"] == 0
     usd = {item.what: item.usd for item in found}
-    assert usd["secrets"] + usd["alarms"] == pytest.approx(0.40 + 2 * 0.10)
+    assert usd["secrets"] + usd["metrics of alarms"] == pytest.approx(0.40 + 2 * 0.10)
+
+
+def test_an_alarm_costs_what_it_watches():
+    """CloudWatch bills an alarm by metrics, and its expression is none."""
+    metrics = [{"Id": "all", "Expression": "SUM([a, b])"}, *({"Id": each, "MetricStat": {}} for each in "ab")]
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics}}
+    [item] = [
+        each
+        for each in idle_month(template(One=alarm), Prices(None, "us-east-1"))
+        if each.what == "metrics of alarms"
+    ]
+    assert (item.count, item.usd) == (2, pytest.approx(0.20))
 
 
 def test_the_images_that_are_there_count_with_their_size():
