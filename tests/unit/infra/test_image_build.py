@@ -49,6 +49,8 @@ def test_image_is_named_by_its_sources() -> None:
     """The tag is that of the zip, and a base or weights that nobody chose are left to the Dockerfile."""
     wanted = Wanted.of_checkout("training")
     assert wanted.name == f"darkroom-training:{source_tag()}"
+    other = Wanted.of_checkout("training", "base:1", "swin_t")
+    assert other.tag == source_tag(chosen={"BASE_IMAGE": "base:1", "WEIGHTS": "swin_t"})
     options = wanted.options()
     assert options[:4] == ["--file", str(ROOT / "training_job" / "Dockerfile"), "--tag", wanted.name]
     assert {option.split("=")[0] for option in options if "=" in option} == {"VERSION", "REVISION"}

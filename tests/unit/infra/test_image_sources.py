@@ -73,6 +73,14 @@ def test_other_sources_have_another_tag(checkout: Path, name: str) -> None:
     assert source_tag(checkout) != before
 
 
+def test_other_choices_are_another_image(checkout: Path, tmp_path: Path) -> None:
+    """The tag is of what is built: the same sources on another base, or with other weights, are another."""
+    choices = ({}, {"BASE_IMAGE": "base"}, {"WEIGHTS": "base"}, {"WEIGHTS": "none"})
+    tags = {source_zip(tmp_path, checkout, chosen).tag for chosen in choices}
+    assert len(tags) == len(choices)
+    assert source_tag(checkout) in tags
+
+
 def test_renamed_file_is_another_source(checkout: Path) -> None:
     """The tag is of names and contents, and not of contents alone."""
     before = source_tag(checkout)

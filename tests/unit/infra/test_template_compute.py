@@ -142,7 +142,7 @@ def test_images_are_built_where_there_are_sources(template):
         "BuildSpec": "infra/buildspec.yaml",
     }
     variables = {each["Name"] for each in project["Environment"]["EnvironmentVariables"]}
-    assert variables == {"TRAINING_REPOSITORY", "DATA_REPOSITORY", "IMAGE_TAG"}
+    assert variables == {"TRAINING_REPOSITORY", "DATA_REPOSITORY", "IMAGE_TAG", "BASE_IMAGE", "WEIGHTS"}
     assert project["Environment"]["PrivilegedMode"] is True
     [policy] = template["Resources"]["ImageBuildRole"]["Properties"]["Policies"]
     rights = {each["Sid"]: each["Resource"] for each in policy["PolicyDocument"]["Statement"]}
