@@ -64,7 +64,7 @@ def small_parts(
     package = SmallPackage(folder / "deployment.zip", folder / "template.json", digest, predictor)
     images = SmallSources(folder / "images.zip", hashlib.sha256(sources.encode()).hexdigest()[:16])
     return Parts(
-        package=lambda _: package, sources=lambda: images, for_stage=lambda whole, _: whole, stages=stages
+        package=lambda _: package, sources=lambda _: images, for_stage=lambda whole, _: whole, stages=stages
     )
 
 
@@ -77,6 +77,7 @@ def small_template(api_url: str, **resources: Any) -> dict[str, Any]:
             "MaxVcpus": {"Type": "Number", "Default": 16},
             "ArtifactBucket": {"Type": "String", "Default": ""},
             "ImageTag": {"Type": "String", "Default": "latest"},
+            "Weights": {"Type": "String", "Default": "default"},
         },
         "Resources": {"IngestQueue": queue, **resources},
         "Outputs": {"ApiUrl": {"Value": api_url}},

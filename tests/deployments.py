@@ -129,7 +129,7 @@ class CodeBuildProject(CloudFormationModel):
 
 
 def _execute(backend: CloudFormationBackend, change_set_name: str, stack_name: str | None = None) -> None:
-    """Also sets outputs and tags; and as AWS does, a failure is an event and a state, not an answer."""
+    """Also sets outputs, parameters and tags; and as in AWS, a failure is an event and a state, no answer."""
     change_set = backend.describe_change_set(change_set_name)
     stack = backend.stacks[change_set.stack_id]
     try:
@@ -142,7 +142,7 @@ def _execute(backend: CloudFormationBackend, change_set_name: str, stack_name: s
         return
     stack._parse_template()
     stack.output_map = stack._create_output_map()
-    stack.tags = change_set.tags
+    stack.tags, stack.parameters = change_set.tags, change_set.parameters
 
 
 def _delete(backend: CloudFormationBackend, name_or_stack_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -10,12 +11,11 @@ from rich.console import Console
 
 from . import (
     artifacts,
-    costs,
     images,
     inventory,
     machines,
+    notice,
     planning,
-    quotas,
     removal,
     smoke,
     stack,
@@ -25,9 +25,10 @@ from . import (
 from .account import Account
 from .errors import FailedError, NotConfirmedError
 from .parts import Parts
-from .planning import Plan, function_key
+from .planning import Plan
 from .prices import Prices
 from .stage import Stage
+from .template import function_key
 from .version import Version
 
 
@@ -60,13 +61,15 @@ def deploy(account: Account, name: str, wish: Wish, parts: Parts, version: Versi
         console, f"{stage.stack_name} in account {stage.account}, {stage.region}, as {account.identity}"
     )
     plan = planning.plan(account, stage, wish.downgrade, parts, version, console)
-    change_set = _propose(account, plan, console)
+    change_set = _propose(account, plan, plan.first_parameters, plan.before is None, console)
     if change_set is not None:
         _agree(account, plan, change_set, wish, console)
     _send(account, plan, console)
     if plan.adopts:
         _protect(account, plan.stage, console)
     after = _carry_out(account, plan, change_set, console)
+    if plan.protects_later:
+        after = _protect_new(account, plan, after, console)
     try:
         _build_images(account, plan, after, console)
     except ClientError:
@@ -76,7 +79,9 @@ def deploy(account: Account, name: str, wish: Wish, parts: Parts, version: Versi
     return _reach(stage, after, wish, console)
 
 
-def _propose(account: Account, plan: Plan, console: Console) -> stack.ChangeSet | None:
+def _propose(
+    account: Account, plan: Plan, parameters: Mapping[str, str], creates: bool, console: Console
+) -> stack.ChangeSet | None:
     s3, stage = account.clients("s3"), plan.stage
     artifacts.ensure(s3, stage)
     content = json.dumps(plan.template, indent=1).encode()
@@ -87,8 +92,8 @@ def _propose(account: Account, plan: Plan, console: Console) -> stack.ChangeSet 
             account.clients("cloudformation"),
             stage,
             template_url=artifacts.url(stage, key),
-            parameters=plan.parameters,
-            creates=plan.before is None,
+            parameters=parameters,
+            creates=creates,
             adopts=plan.adopts,
         )
 
@@ -99,9 +104,12 @@ def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish
     Raises:
         NotConfirmedError: the answer was no; nothing is left of the question.
     """
+    if not change_set.changes:
+        terminal.say(console, "nothing to change but the version that the stack says it is of")
+        return
     console.print(terminal.changes_table(change_set.changes))
-    show_costs(account, plan, console)
-    warn_of_quotas(account, plan, console)
+    notice.show_costs(account, plan, console)
+    notice.warn_of_quotas(account, plan, console)
     again = plan.stage.make("deploy", YES="1")
     question = f"Deploy {plan.stage.stack_name}: {terminal.counted(change_set.changes)}?"
     with ExitStack() as otherwise:
@@ -110,49 +118,6 @@ def _agree(account: Account, plan: Plan, change_set: stack.ChangeSet, wish: Wish
             otherwise.pop_all()
             return
     raise NotConfirmedError("Nothing was deployed.", plan.stage.make("deploy"))
-
-
-def show_costs(account: Account, plan: Plan, console: Console) -> None:
-    """Prints what the stage costs: idle, and while it trains."""
-    prices, template = Prices(account.clients, plan.stage.region), plan.template
-    with console.status("asking for prices"):
-        items = costs.idle_month(template, prices, _images_bytes(account, plan.before))
-        hours = costs.training_hours(template, plan.parameters, prices)
-        stored, build = costs.stored(prices), costs.image_build(template, prices)
-    table = f"list prices of {prices.table_region}, {prices.table_date}"
-    current = all(each.price.is_current for each in items)
-    console.print(terminal.idle_table(items, "prices of today" if current else f"partly {table}"))
-    console.print(terminal.hours_table(hours))
-    if not all(each.is_current for each in hours):
-        console.print(f"On demand: {table}.", highlight=False)
-    console.print(
-        f"Beside that, a month: {', '.join(f'{each.usd:.3g} USD per {each.what}' for each in stored)}."
-        + (f" An image build: about {build.usd:.2f} USD." if build else ""),
-        highlight=False,
-    )
-
-
-def _images_bytes(account: Account, before: states.Stack | None) -> int:
-    """Of the images that there are; they stay when new ones come, up to the ten of the repositories' rule."""
-    total = 0
-    for name in _repositories(before):
-        pages = account.clients("ecr").get_paginator("describe_images").paginate(repositoryName=name)
-        total += sum(each.get("imageSizeInBytes", 0) for page in pages for each in page["imageDetails"])
-    return total
-
-
-def _repositories(found: states.Stack | None) -> list[str]:
-    return [found.outputs[name] for name in images.REPOSITORIES if name in found.outputs] if found else []
-
-
-def warn_of_quotas(account: Account, plan: Plan, console: Console) -> None:
-    """Prints what to ask for where GPU quotas are 0: the stage can be made, but can't train."""
-    vcpus = quotas.wanted(plan.template, plan.parameters)
-    for quota in quotas.read(account.clients("service-quotas"), vcpus):
-        if quota.vcpus == 0 and not quota.asked_for:
-            text = f"No training {quota.where} can start: the quota {quota.name!r} is 0."
-            terminal.say(console, text, "[yellow]![/]")
-            terminal.show_next(console, quota.command(plan.stage))
 
 
 def _send(account: Account, plan: Plan, console: Console) -> None:
@@ -183,14 +148,28 @@ def _carry_out(
     if change_set is None:
         if plan.before is None:
             raise FailedError("The template makes nothing.", "make package")
-        terminal.say(console, "the stack is up to date")
+        terminal.say(console, "nothing to change: the stack is up to date")
         return plan.before
     if plan.before and plan.before.parameters.get("ImageTag") != plan.sources.tag:
         # Not before there is an image may a job be made to need it.
         _wait_for_images(account, plan, plan.before, console)
-    with terminal.stack_progress(console, stage.stack_name, len(change_set.changes)) as watch:
-        after = stack.carry_out(account.clients, stage, change_set, watch)
+    after = _execute(account, stage, change_set, console)
     terminal.say(console, f"{stage.stack_name} is in {after.status}")
+    return after
+
+
+def _execute(account: Account, stage: Stage, change_set: stack.ChangeSet, console: Console) -> states.Stack:
+    with terminal.stack_progress(console, stage.stack_name, len(change_set.changes)) as watch:
+        return stack.carry_out(account.clients, stage, change_set, watch)
+
+
+def _protect_new(account: Account, plan: Plan, made: states.Stack, console: Console) -> states.Stack:
+    """As the stage asks for it, now that no failed creation can leave a protected table behind."""
+    change_set = _propose(account, plan, plan.parameters, False, console)
+    if change_set is None:
+        return made
+    after = _execute(account, plan.stage, change_set, console)
+    terminal.say(console, "the tables refuse to be deleted from now on")
     return after
 
 
@@ -215,10 +194,16 @@ def _wait_for_images(account: Account, plan: Plan, found: states.Stack, console:
 def _started(account: Account, plan: Plan, found: states.Stack) -> str | None:
     """The build of the images; None where they are built, or the stack builds none."""
     project = _project(found)
-    if project is None or images.are_built(account.clients("ecr"), _repositories(found), plan.sources.tag):
+    if project is None or images.are_built(
+        account.clients("ecr"), images.repositories(found), plan.sources.tag
+    ):
         return None
     return images.start(
-        account.clients("codebuild"), project, bucket=plan.stage.artifact_bucket, tag=plan.sources.tag
+        account.clients("codebuild"),
+        project,
+        bucket=plan.stage.artifact_bucket,
+        tag=plan.sources.tag,
+        chosen=plan.chosen,
     )
 
 

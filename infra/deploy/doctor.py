@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import artifacts, costs, gateway, machines, quotas, stack, states
+from . import artifacts, costs, gateway, images, machines, quotas, stack, states
 from .account import Account, translated
 from .errors import DeployError
 from .parts import Parts, described
@@ -71,6 +71,7 @@ def _parameters(stage: Stage, parts: Parts, template: Mapping[str, Any]) -> Iter
     values = read_parameters(parts.stages, stage.name)
     if template:
         check_parameters(values, template["Parameters"], parts.stages, stage.name)
+    images.choices(values, parts.stages, stage.name)
     yield Finding(name="parameters", is_right=True, text=f"{len(values)} of infra/stages/{stage.name}.json")
 
 

@@ -45,7 +45,7 @@ def described(package: Package) -> str:
 
 
 class Sources(Protocol):
-    """infra.images': a zip of what the images are built of, and the tag that its content gives them."""
+    """infra.images': a zip of what the images are built of, and the tag that they have."""
 
     @property
     def path(self) -> Path: ...
@@ -59,13 +59,13 @@ class Parts:
 
     Attributes:
         package: packages the functions for a region.
-        sources: zips the sources of the images.
+        sources: zips the sources of the images, which are built with certain arguments of the Dockerfiles.
         for_stage: what a stage with certain parameters makes of the template.
         stages: the folder of the stages' parameters.
     """
 
     package: Callable[[str], Package]
-    sources: Callable[[], Sources]
+    sources: Callable[[Mapping[str, str]], Sources]
     for_stage: Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]]
     stages: Path = STAGES
 
@@ -88,10 +88,10 @@ def _package(region: str, architecture: str) -> Package:
         ) from error
 
 
-def _sources() -> Sources:
+def _sources(chosen: Mapping[str, str]) -> Sources:
     from infra.images import source_zip
 
-    return source_zip(ROOT / "build" / "images")
+    return source_zip(ROOT / "build" / "images", chosen=chosen)
 
 
 def _for_stage(template: Mapping[str, Any], parameters: Mapping[str, str]) -> Mapping[str, Any]:

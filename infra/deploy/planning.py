@@ -7,19 +7,18 @@ from typing import Any
 
 from rich.console import Console
 
-from . import artifacts, gateway, inventory, machines, stack, states, terminal
+from . import artifacts, gateway, images, inventory, machines, stack, states, terminal
 from .account import Account
 from .errors import NameTakenError, NewerVersionError
-from .parts import Package, Parts, Sources, Zipped, described
+from .parts import Package, Parts, Sources, described
 from .stage import Stage, check_parameters, read_parameters
+from .template import VERSION_OUTPUT, prepared
 from .version import Version
 
-#: The stack's output that says which checkout it was made from.
-VERSION_OUTPUT = "Version"
 #: Parameter that says who makes the role of API Gateway's logs.
 _LOGS_BY = "GatewayLogsBy"
-#: What holds data, and the property that names it.
-_NAMED = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
+#: Parameter that says whether DynamoDB refuses to delete the tables.
+_PROTECTION = "DeletionProtection"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,24 @@ class Plan:
     parameters: Mapping[str, str]
     package: Package
     sources: Sources
+    chosen: Mapping[str, str]  # arguments of the images' Dockerfiles
     template: Mapping[str, Any]
     before: states.Stack | None
     adopts: bool  # data of an earlier stack of this name
+
+    @property
+    def protects_later(self) -> bool:
+        """Whether the tables are made without their protection, and get it when the whole stack is there.
+
+        A protected table refuses to go with a creation that fails, and keeps the stack in ROLLBACK_FAILED.
+        """
+        is_new = self.before is None and not self.adopts
+        return is_new and self.parameters.get(_PROTECTION) == "true"
+
+    @property
+    def first_parameters(self) -> Mapping[str, str]:
+        """Those of the first change set."""
+        return {**self.parameters, _PROTECTION: "false"} if self.protects_later else self.parameters
 
 
 def plan(
@@ -55,27 +69,42 @@ def plan(
         check_version(stage, before, version)
     package = parts.package(stage.region)
     terminal.say(console, f"packaged the functions: {described(package)}")
-    sources = parts.sources()
     whole = parts.for_stage(json.loads(package.template.read_text()), values)
-    template = _prepared(whole, stage, package, version, adopts)
+    check_parameters(values, whole.get("Parameters", {}), parts.stages, stage.name)
+    chosen = images.choices(values, parts.stages, stage.name)
+    sources = parts.sources(chosen)
+    parameters = _parameters(account, stage, whole, values, sources, before, console)
+    return Plan(
+        stage=stage,
+        parameters=parameters,
+        package=package,
+        sources=sources,
+        chosen=chosen,
+        template=prepared(whole, stage, package, version, parameters, adopts=adopts),
+        before=before,
+        adopts=adopts,
+    )
+
+
+def _parameters(
+    account: Account,
+    stage: Stage,
+    template: Mapping[str, Any],
+    values: Mapping[str, str],
+    sources: Sources,
+    before: states.Stack | None,
+    console: Console,
+) -> dict[str, str]:
+    """The stage's own, those that a deployment sets, and those that fit it to its region."""
     known = template.get("Parameters", {})
-    check_parameters(values, known, parts.stages, stage.name)
     ours = {"Stage": stage.name, "ArtifactBucket": stage.artifact_bucket, "ImageTag": sources.tag}
-    parameters = values | {key: value for key, value in ours.items() if key in known}
+    parameters = {**values, **{key: value for key, value in ours.items() if key in known}}
     if _LOGS_BY in known:
         parameters.setdefault(_LOGS_BY, gateway.logs_by(account.clients, stage))
     fitted = machines.fitting(account.clients, stage, template, parameters, before)
     if kept := fitted.get(machines.TYPES):
         terminal.say(console, f"{stage.region} has of the machines only {kept}", "[yellow]![/]")
-    return Plan(
-        stage=stage,
-        parameters=parameters | fitted,
-        package=package,
-        sources=sources,
-        template=template,
-        before=before,
-        adopts=adopts,
-    )
+    return parameters | fitted
 
 
 def _ready(account: Account, stage: Stage, console: Console) -> states.Stack | None:
@@ -128,56 +157,10 @@ def _check_may_adopt(stage: Stage, parameters: Mapping[str, str], console: Conso
     Raises:
         NameTakenError: it doesn't.
     """
-    if parameters.get("DeletionProtection") != "true":
+    if parameters.get(_PROTECTION) != "true":
         raise NameTakenError(
             f"Tables or the bucket of an earlier {stage.stack_name} are still there with its data, and only"
             " a stage with DeletionProtection takes such in.",
             stage.make("destroy"),
         )
     terminal.say(console, "the tables and the bucket of an earlier stack are taken in again", "[yellow]![/]")
-
-
-def _prepared(
-    template: Mapping[str, Any], stage: Stage, package: Package, version: Version, adopts: bool
-) -> dict[str, Any]:
-    """The template with the functions' code where it will lie, names of data spelled out, and the version."""
-    resources = {
-        name: _prepared_resource(each, stage, package, adopts) for name, each in template["Resources"].items()
-    }
-    output = {"Description": "What this was deployed from", "Value": str(version)}
-    outputs = {**template.get("Outputs", {}), VERSION_OUTPUT: output}
-    return {**template, "Resources": resources, "Outputs": outputs}
-
-
-def _prepared_resource(
-    resource: dict[str, Any], stage: Stage, package: Package, adopts: bool
-) -> dict[str, Any]:
-    if resource["Type"] == "AWS::Serverless::Function":
-        is_predictor = resource["Properties"].get("CodeUri") == f"./{package.predictor.path.name}"
-        key = function_key(package.predictor if is_predictor else package)
-        return _with(resource, CodeUri=f"s3://{stage.artifact_bucket}/{key}")
-    if name := _NAMED.get(resource["Type"]):
-        named = _with(resource, **{name: _spelled_out(resource["Properties"][name], stage)})
-        # RetainExceptOnCreate would delete with a creation that fails what was there before it.
-        return {**named, "DeletionPolicy": "Retain"} if adopts else named
-    return resource
-
-
-def _with(resource: dict[str, Any], **properties: Any) -> dict[str, Any]:
-    return {**resource, "Properties": {**resource["Properties"], **properties}}
-
-
-def _spelled_out(name: Any, stage: Stage) -> Any:
-    """CloudFormation takes in what is there already only where no function is left in its name."""
-    if not isinstance(name, Mapping):
-        return name
-    values = {"StackName": stage.stack_name, "AccountId": stage.account, "Region": stage.region}
-    text = name["Fn::Sub"]
-    for key, value in values.items():
-        text = text.replace(f"${{AWS::{key}}}", value)
-    return text
-
-
-def function_key(code: Package | Zipped) -> str:
-    """Where a zip of functions lies in the artifact bucket."""
-    return f"functions/{code.sha256}.zip"

@@ -107,7 +107,7 @@ def read_parameters(folder: Path, name: str) -> dict[str, str]:
     if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
         raise UsageError(
             f"{_shown(path)} must be one object whose values are strings, numbers and truth values included.",
-            f"${{EDITOR:-vi}} {_shown(path)}",
+            edited(folder, name),
         )
     return values
 
@@ -131,8 +131,13 @@ def check_parameters(values: Collection[str], known: Collection[str], folder: Pa
     if unknown := sorted(set(values) - set(known)):
         path = _shown(folder / f"{name}.json")
         raise UsageError(
-            f"{path} sets {', '.join(unknown)}, which the template doesn't know.", f"${{EDITOR:-vi}} {path}"
+            f"{path} sets {', '.join(unknown)}, which the template doesn't know.", edited(folder, name)
         )
+
+
+def edited(folder: Path, name: str) -> str:
+    """The command that opens a stage's parameters."""
+    return f"${{EDITOR:-vi}} {_shown(folder / f'{name}.json')}"
 
 
 def _shown(path: Path) -> str:

@@ -11,7 +11,7 @@ def for_stage(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dic
     """The template as a stage with these parameters has it; the one given stays as it is.
 
     With DeletionProtection the tables and the bucket outlive their stack, unless its very creation fails;
-    and then too where it took them in (infra/deploy/planning.py).
+    and then too where it took them in (infra/deploy/template.py).
     A DeletionPolicy takes neither a parameter nor a condition, so it can't be said in the template.
     """
     if parameters.get("DeletionProtection") != "true":

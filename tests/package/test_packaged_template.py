@@ -13,10 +13,13 @@ from PIL import Image
 from app import app
 from chalicelib.contract.pictures import FORMATS
 from examples.http import Client
+from infra.deploy.stage import Stage
+from infra.deploy.template import prepared
+from infra.deploy.version import Version
 from infra.local.runtime_api import FunctionError
 from infra.local.schedules import scheduled_event
 from infra.package import build
-from infra.packaged.template import api_of, schedules_of
+from infra.packaged.template import api_of, of_type, schedules_of, translated
 from tests.e2e.conftest import Up
 
 
@@ -49,6 +52,20 @@ def test_the_gateway_knows_every_endpoint(packaged):
     routed = {(each.method, each.path) for each in api_of(packaged.plain).routes if each.function}
     assert routed == declared
     assert {each.function for each in api_of(packaged.plain).routes if each.function} == {"APIHandler"}
+
+
+def test_the_api_is_deployed_again_where_it_is_another(package, translator, tmp_path):
+    """SAM names the API's snapshot by its body: the same where nothing changed, another with a parameter."""
+    stage = Stage(name="dev", account="123456789012", region="us-east-1")
+    whole, names = json.loads(package.template.read_text()), []
+    for addresses in ("0.0.0.0/0", "0.0.0.0/0", "10.0.0.0/8"):
+        sent = prepared(
+            whole, stage, package, Version((0, 1, 0), 1), {"AllowedAddresses": addresses}, adopts=False
+        )
+        (tmp_path / "sent.json").write_text(json.dumps(sent))
+        names += of_type(translated(tmp_path / "sent.json", translator), "AWS::ApiGateway::Deployment")
+        time.sleep(1.1)  # what is of the moment would be of another second
+    assert names[0] == names[1] != names[2]
 
 
 def test_every_schedule_runs(packaged):

@@ -65,12 +65,18 @@ def served_api(monkeypatch, world: World, stage: Stage) -> Iterator[str]:
         "DATA_JOB_DEFINITION": "data",
         "PREDICTOR": "predict",
         "TRAINING_LOGS": "logs",
-        "SIGNING_SECRET": "secret",
         "POWERTOOLS_METRICS_DISABLED": "true",
         "AWS_DEFAULT_REGION": REGION,
     }
     for name, value in (world.environment | names).items():
         monkeypatch.setenv(name, value)
+
+    def know_secret(operation: str) -> None:
+        """Only the stack has a signing secret, under a name that AWS gives it."""
+        if operation == "ExecuteChangeSet":
+            monkeypatch.setenv("SIGNING_SECRET", outputs(world, stage)["SigningSecret"])
+
+    monkeypatch.setattr(world.gate, "after", know_secret)
     server = Server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     _forget()
@@ -82,6 +88,11 @@ def served_api(monkeypatch, world: World, stage: Stage) -> Iterator[str]:
         server.server_close()
         thread.join()
         _forget()
+
+
+def outputs(world: World, stage: Stage) -> dict[str, str]:
+    [found] = world.client("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
 
 
 def _forget() -> None:
@@ -107,7 +118,7 @@ def test_a_stage_comes_changes_and_goes(world, stage, tmp_path, monkeypatch):
     with served_api(monkeypatch, world, stage) as url:
         template = whole_template(url)
         parts = small_parts(tmp_path, template, stage.name)
-        wish, made = Wish(yes=True, smoke_seconds=20), parts.sources().tag
+        wish, made = Wish(yes=True, smoke_seconds=20), parts.sources({}).tag
 
         assert deploy(world.account, stage.name, wish, parts, VERSION, world.console) == url
         _check_artifacts(world, stage, made)

@@ -37,7 +37,7 @@ package = SimpleNamespace(
 sources = SimpleNamespace(path=folder / "images.zip", tag=tag)
 sys.exit(main(arguments, parts=Parts(
     package=lambda _: package,
-    sources=lambda: sources,
+    sources=lambda _: sources,
     for_stage=lambda template, _: template,
     stages=folder / "stages",
 )))
@@ -86,7 +86,7 @@ class Deploys:
 
     def _start(self) -> "subprocess.Popen[str]":
         outside = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        tag, digest = self._parts.sources().tag, self._parts.package("").sha256
+        tag, digest = self._parts.sources({}).tag, self._parts.package("").sha256
         command = [sys.executable, "-c", _PROGRAM, str(self._folder), digest, tag]
         arguments = ["deploy", "--stage", self._stage.name, "--yes", "--smoke-seconds", "20"]
         return subprocess.Popen(

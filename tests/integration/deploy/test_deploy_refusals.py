@@ -101,6 +101,7 @@ def test_a_stage_without_parameters(shell, parts, capsys):
         ("{", "is not JSON"),
         ('{"MaxVcpus": 8}', "values are strings"),
         ('{"MaxVcpu": "8"}', "sets MaxVcpu, which the template doesn't know"),
+        ('{"Weights": "resnet18 resnet99"}', "has resnet99, of which there is no architecture"),
     ],
 )
 def test_parameters_that_can_not_be(shell, stage, parts, content, words, capsys):

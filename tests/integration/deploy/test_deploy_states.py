@@ -136,6 +136,17 @@ def test_a_deploy_over_a_newer_version(shell, stage, parts):
         )
 
 
+def test_a_version_alone_is_no_question(shell, stage, parts, monkeypatch):
+    """Where a newer checkout changes no resource, nobody is asked, and the stack says what it is of."""
+    deployed(shell, stage, parts, OLD)
+    monkeypatch.setattr("sys.stdin", StringIO())  # whoever asks is stopped
+    with pytest.raises(DeployError, match="does not answer"):
+        deploy(shell.account, stage, Wish(smoke_seconds=0), parts, NEW, shell.console)
+    assert "nothing to change but the version" in shell.shown
+    [stack] = shell.client("cloudformation").describe_stacks(StackName=f"darkroom-{stage}")["Stacks"]
+    assert {"OutputKey": "Version", "OutputValue": str(NEW)}.items() <= stack["Outputs"][-1].items()
+
+
 def test_a_no_leaves_nothing_behind(shell, stage, parts, monkeypatch, capsys):
     """Whoever declines has no stack; whoever can't be asked is told what needs no question."""
     monkeypatch.setattr("sys.stdin", StringIO())

@@ -72,14 +72,19 @@ def test_an_image_build_under_way_is_not_started_twice(stubbed, newest, starts):
     stubber.add_response("list_builds_for_project", {"ids": ["images:1"]})
     stubber.add_response("batch_get_builds", {"builds": [newest]})
     if starts:
+        # All of them: the project may still have those of the deployment before.
+        variables = {"IMAGE_TAG": "abc", "BASE_IMAGE": "default", "WEIGHTS": "resnet18 swin_t"}
         expected = {
             "projectName": "images",
             "sourceTypeOverride": "S3",
             "sourceLocationOverride": "artifacts/images/abc.zip",
-            "environmentVariablesOverride": [{"name": "IMAGE_TAG", "value": "abc", "type": "PLAINTEXT"}],
+            "environmentVariablesOverride": [
+                {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in variables.items()
+            ],
         }
         stubber.add_response("start_build", {"build": {"id": "images:2"}}, expected)
-    found = images.start(client, "images", bucket="artifacts", tag="abc")
+    chosen = {"WEIGHTS": "resnet18 swin_t"}
+    found = images.start(client, "images", bucket="artifacts", tag="abc", chosen=chosen)
     assert found == ("images:2" if starts else "images:1")
 
 
