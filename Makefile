@@ -62,22 +62,22 @@ package: $(STAMP) ## make the Lambda zip and the whole template in build/package
 	@$(BIN)/python -m infra.package $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 	@$(BIN)/cfn-lint build/package/template.json
 
-DEPLOY = $(BIN)/python -m infra.deploy $@ --stage "$(STAGE)" $(if $(REGION),--region $(REGION))
+DEPLOY = $(BIN)/python -m infra.deploy $@ --stage "$(STAGE)" $(if $(REGION),--region "$(REGION)")
 
 doctor: $(STAMP) ## look whether AWS, this checkout and STAGE=dev are ready for a deploy
 	@$(DEPLOY)
 
 deploy: $(STAMP) ## deploy STAGE=dev into your AWS account; shows changes and cost, and asks (YES=1: doesn't)
-	@$(DEPLOY) $(if $(filter 1,$(YES)),--yes) $(if $(filter 1,$(DOWNGRADE)),--downgrade) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+	@$(DEPLOY) $(if $(filter 1,$(YES)),--yes) $(if $(filter 1,$(DOWNGRADE)),--downgrade) $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)")
 
 destroy: $(STAMP) ## delete all of STAGE=dev; asks for its name; protected data only with PURGE=1
 	@$(DEPLOY) $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(filter 1,$(PURGE)),--purge)
 
 cost: $(STAMP) ## what STAGE=dev has cost, by service and month
-	@$(DEPLOY) $(if $(MONTHS),--months $(MONTHS))
+	@$(DEPLOY) $(if $(MONTHS),--months "$(MONTHS)")
 
 logs: $(STAMP) ## show the logs of STAGE=dev as they are written; SINCE=10m GROUP=training
-	@$(DEPLOY) $(if $(SINCE),--since $(SINCE)) $(if $(GROUP),--group $(GROUP))
+	@$(DEPLOY) $(if $(SINCE),--since "$(SINCE)") $(if $(GROUP),--group "$(GROUP)")
 
 test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,9 +31,10 @@ def main(arguments: Sequence[str] | None = None, *, parts: Parts | None = None) 
         arguments: those of the command line by default.
         parts: what is deployed; this checkout by default.
     """
-    options = _options(arguments)
-    console, again = terminal.console_of(), make(options.command, options.stage, options.region)
+    console, again = terminal.console_of(), "make help"
     try:
+        options = _options(arguments)
+        again = make(options.command, options.stage, options.region)
         checked_name(options.stage, options.region)
         with translated(again):
             account = connect(options.region, again)
@@ -49,8 +51,15 @@ def main(arguments: Sequence[str] | None = None, *, parts: Parts | None = None) 
         return _INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose errors are said as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", "make help")
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
+    parser = _Parser(prog="python -m infra.deploy", description=__doc__)
     parser.add_argument("command", choices=sorted(_COMMANDS))
     parser.add_argument(
         "--stage", required=True, help="small letters and digits; infra/stages has its parameters"
@@ -118,8 +127,14 @@ def _cost(account: Account, options: argparse.Namespace, _: Parts, console: Cons
 def _logs(account: Account, options: argparse.Namespace, _: Parts, console: Console) -> int:
     stage = account.stage(options.stage)
     since = int((time.time() - _span(stage, options.since)) * 1000)
-    follow = not options.no_follow
-    for line in logs.tail(account.clients("logs"), stage, since, words=options.group, follow=follow):
+    follow, client = not options.no_follow, account.clients("logs")
+    if not logs.groups(client, stage, options.group):
+        named = f" with {options.group!r} in their name" if options.group else ""
+        raise UsageError(
+            f"{stage.stack_name} has no logs{named} in {stage.region}.",
+            stage.make("logs" if options.group else "deploy"),
+        )
+    for line in logs.tail(client, stage, since, words=options.group, follow=follow):
         at = datetime.fromtimestamp(line.at / 1000, UTC).strftime("%H:%M:%S")
         console.print(
             f"[dim]{at}[/] [cyan]{escape(line.source)}[/] {escape(line.text)}",

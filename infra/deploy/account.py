@@ -60,7 +60,8 @@ def connect(region: str | None, again: str) -> Account:
         if not session.region_name:
             raise AccountError("No AWS region is set.", f"AWS_REGION=us-east-1 {again}")
         clients = _clients(session)
-        identity = clients("sts").get_caller_identity()
+        with _region_checked(session, again):
+            identity = clients("sts").get_caller_identity()
     return Account(
         number=identity["Account"],
         identity=identity["Arn"],
@@ -68,6 +69,25 @@ def connect(region: str | None, again: str) -> Account:
         clients=clients,
         names_region=bool(region),
     )
+
+
+@contextmanager
+def _region_checked(session: boto3.Session, again: str) -> Iterator[None]:
+    """An unknown region has no endpoint; one that is newer than the SDK has, so it is tried first."""
+    try:
+        yield
+    except (exceptions.InvalidRegionError, *_NO_ANSWER) as error:
+        partitions = session.get_available_partitions()
+        known = {name for each in partitions for name in session.get_available_regions("ec2", each)}
+        if session.region_name in known:
+            raise
+        raise AccountError(
+            f"AWS has no region {session.region_name!r}.", f"{_without_region(again)} REGION=us-east-1"
+        ) from error
+
+
+def _without_region(command: str) -> str:
+    return " ".join(part for part in command.split() if not part.startswith("REGION="))
 
 
 def _clients(session: boto3.Session) -> Clients:

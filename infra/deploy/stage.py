@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import UsageError
 
 STAGES = Path(__file__).parents[1] / "stages"
 #: As infra/template.yaml has it: the names of buckets and tables are made of it.
 _NAME = re.compile("[a-z][a-z0-9]{0,15}")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,17 +124,45 @@ def protects_data(folder: Path, name: str) -> bool:
     return is_there and read_parameters(folder, name).get("DeletionProtection") == "true"
 
 
-def check_parameters(values: Collection[str], known: Collection[str], folder: Path, name: str) -> None:
-    """Checks that the template knows every parameter of the stage.
+def check_parameters(
+    values: Mapping[str, str], known: Mapping[str, Mapping[str, Any]], folder: Path, name: str
+) -> None:
+    """Checks that the template knows every parameter of the stage, and takes its value.
+
+    CloudFormation would say so too, after the upload, and without the file.
+
+    Args:
+        known: the template's own declarations.
 
     Raises:
-        UsageError: it doesn't know one.
+        UsageError: it doesn't know one, or refuses its value.
     """
     if unknown := sorted(set(values) - set(known)):
         path = _shown(folder / f"{name}.json")
         raise UsageError(
             f"{path} sets {', '.join(unknown)}, which the template doesn't know.", edited(folder, name)
         )
+
+    for key, value in values.items():
+        if refusal := _refusal(value, known[key]):
+            path = _shown(folder / f"{name}.json")
+            raise UsageError(f"{path} sets {key} to {value!r}, which {refusal}.", edited(folder, name))
+
+
+def _refusal(value: str, declared: Mapping[str, Any]) -> str:
+    """Why a parameter doesn't take a value; empty where it does."""
+    if declared["Type"] == "Number":
+        if not _NUMBER.fullmatch(value):
+            return "is no number"
+        least, most = (float(declared.get(key, value)) for key in ("MinValue", "MaxValue"))
+        if not least <= float(value) <= most:
+            return f"is not between {declared.get('MinValue', 'any')} and {declared.get('MaxValue', 'any')}"
+    allowed = [str(each) for each in declared.get("AllowedValues", [])]
+    if allowed and value not in allowed:
+        return f"is none of {', '.join(allowed)}"
+    if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
+        return f"is not of the form {declared['AllowedPattern']}"
+    return ""
 
 
 def edited(folder: Path, name: str) -> str:

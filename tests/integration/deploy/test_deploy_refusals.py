@@ -10,6 +10,7 @@ from infra.deploy.deployment import Wish, deploy
 from infra.deploy.errors import DeployError
 from tests.deploying import OLD, deployed, run, small_parts, small_template
 from tests.deployments import NUMBER, REGION, quota_answers
+from tests.infra_template import load_template
 
 
 def test_no_credentials(shell, monkeypatch, capsys):
@@ -48,6 +49,36 @@ def test_a_region_of_the_command_line(shell, stage, parts, monkeypatch, capsys):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     code, said = run("cost", "--stage", stage, "--region", region, capsys=capsys)
     assert said.endswith(f"To go on: make cost STAGE={stage} REGION={region}")
+
+
+@pytest.mark.parametrize("region", ["mars-1", "us_east_1"])
+def test_a_region_that_is_none(shell, monkeypatch, capsys, region):
+    """A region that has no endpoint, or no form, is told from AWS being out of reach."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    code, said = run("doctor", "--stage", "dev", "--region", region, capsys=capsys)
+    assert (code, said) == (
+        1, f"✗ AWS has no region '{region}'. To go on: make doctor STAGE=dev REGION=us-east-1"
+    )  # fmt: skip
+
+
+def test_an_argument_that_can_not_be(shell, capsys):
+    """What make hands on is checked, and refused in a sentence too."""
+    code, said = run("deploy", "--stage", "dev", "--architecture", "mips", capsys=capsys)
+    assert code == 2
+    assert said.startswith("✗ Argument --architecture: invalid choice: 'mips'")
+    assert said.endswith("To go on: make help")
+
+
+def test_logs_of_a_stage_that_is_not_there(shell, stage, capsys):
+    """Nothing is followed for ever that isn't there: a stage may be misspelt, or a group."""
+    code, said = run("logs", "--stage", stage, capsys=capsys)
+    assert code == 2
+    assert said == f"✗ darkroom-{stage} has no logs in {REGION}. To go on: make deploy STAGE={stage}"
+    shell.client("logs").create_log_group(logGroupName=f"/darkroom-{stage}/api")
+    code, said = run("logs", "--stage", stage, "--group", "trianing", capsys=capsys)
+    assert said.endswith(f"with 'trianing' in their name in {REGION}. To go on: make logs STAGE={stage}")
+    assert run("logs", "--stage", stage, "--no-follow", capsys=capsys) == (0, "")
 
 
 def test_expired_credentials(shell, capsys, monkeypatch):
@@ -100,12 +131,20 @@ def test_a_stage_without_parameters(shell, parts, capsys):
     [
         ("{", "is not JSON"),
         ('{"MaxVcpus": 8}', "values are strings"),
+        ('{"MaxVcpus": "many"}', "sets MaxVcpus to 'many', which is no number"),
+        ('{"MaxVcpus": "1"}', "sets MaxVcpus to '1', which is not between 4 and any"),
+        ('{"RecoveryDays": "40"}', "which is not between 1 and 35"),
+        ('{"DeletionProtection": "yes"}', "which is none of true, false"),
+        ('{"AlarmEmail": "me"}', "which is not of the form"),
         ('{"MaxVcpu": "8"}', "sets MaxVcpu, which the template doesn't know"),
         ('{"Weights": "resnet18 resnet99"}', "has resnet99, of which there is no architecture"),
     ],
 )
-def test_parameters_that_can_not_be(shell, stage, parts, content, words, capsys):
-    """A parameters' file that is wrong is named with what is wrong in it."""
+def test_parameters_that_can_not_be(shell, stage, tmp_path, content, words, capsys):
+    """A parameters' file that is wrong is named with what is wrong in it, by the template's own rules."""
+    template = small_template("http://127.0.0.1:9")
+    template["Parameters"] |= load_template()["Parameters"]
+    parts = small_parts(tmp_path, template, stage)
     (parts.stages / f"{stage}.json").write_text(content)
     code, said = run("deploy", "--stage", stage, parts=parts, capsys=capsys)
     assert code == 2

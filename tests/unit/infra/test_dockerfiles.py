@@ -84,8 +84,8 @@ def test_image_runs_as_nobody_of_note_under_tini(path: Path) -> None:
 def test_only_the_volume_is_written_to(path: Path) -> None:
     """Every folder that a library writes to is in the one volume, as all else may be mounted read-only."""
     [volume] = json.loads(dict(image(path))["VOLUME"])
-    variables = environment(path)
-    written = {name: variables.get(name) for name in ("HOME", "TMPDIR", "MPLCONFIGDIR") if name in variables}
+    variables, places = environment(path), ("HOME", "TMPDIR", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")
+    written = {name: variables.get(name) for name in places if name in variables}
     assert {"HOME", "TMPDIR"} <= set(written)
     assert all(Path(place or "").is_relative_to(volume) for place in written.values())
     assert variables["PYTHONDONTWRITEBYTECODE"] == "1"
