@@ -204,7 +204,7 @@ def test_image_without_its_weights_is_not_built(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("training_job.weights._packaged", list)
     monkeypatch.setattr("socket.setdefaulttimeout", lambda seconds: None)
-    main([])
+    main(["--fetch", "none"])
     with pytest.raises(TrainingError, match="no pretrained weights for resnet18"):
         main(["--require", "resnet18"])
     damaged = tmp_path / "hub" / "checkpoints" / file_names("resnet18")[0]
