@@ -1,8 +1,8 @@
 """`python -m infra.images prove`: the images, built where there is no registry and no docker, train.
 
-By hand only, as root: it takes 15 GB of disk and about ten minutes. debootstrap makes the base, buildah
-builds both images on it by chroot, and the demo's 600 digits go through an embedded AWS to a training
-that runs in the image: as its user, with its files read-only, and with tini as process 1.
+By hand only, as root: it takes 25 GB of disk at its peak, and about fifteen minutes. debootstrap makes the
+base, buildah builds both images on it by chroot, and the demo's 600 digits go through an embedded AWS to a
+training that runs in the image: as its user, with its files read-only, and with tini as process 1.
 """
 
 import os
