@@ -108,15 +108,25 @@ class SecretVersions:
             )
 
     def make_current(self, version: str) -> None:
+        current = self._current_version()
+        try:
+            with unavailable():
+                self._aws.secrets.update_secret_version_stage(
+                    SecretId=self._secret_id,
+                    VersionStage=_CURRENT,
+                    MoveToVersionId=version,
+                    RemoveFromVersionId=current,
+                )
+        except ClientError as error:
+            # The SDK repeats a call whose answer was lost, and by then another version is current: this one.
+            if error_code(error) != "InvalidParameterException" or self._current_version() != version:
+                raise
+
+    def _current_version(self) -> str:
         with unavailable():
             stages = self._aws.secrets.describe_secret(SecretId=self._secret_id)["VersionIdsToStages"]
-            [current] = [each for each, its_stages in stages.items() if _CURRENT in its_stages]
-            self._aws.secrets.update_secret_version_stage(
-                SecretId=self._secret_id,
-                VersionStage=_CURRENT,
-                MoveToVersionId=version,
-                RemoveFromVersionId=current,
-            )
+        [current] = [each for each, its_stages in stages.items() if _CURRENT in its_stages]
+        return str(current)
 
     def _read(self, **which: str) -> str:
         with unavailable():

@@ -15,14 +15,15 @@ from tests.integration.conftest import Api
 from tests.integration.reliability.foreign import World
 
 #: These may answer 422 to a request that fits its schema, for what no schema says: what the project has,
-#: names that can't be a class or a file's, common passwords, members that don't go together, and an
-#: Idempotency-Key that was used for something else. No other operation may.
+#: names that can't be a class or a file's, common passwords, members that don't go together, a cursor of
+#: another run's log, and an Idempotency-Key that was used for something else. No other operation may.
 REFUSE_BY_DATA = (
     "change_password",
     "configure",
     "create_version",
     "delete_images",
     "make_key",
+    "logs",
     "open_import",
     "open_upload",
     "register",

@@ -139,6 +139,27 @@ def test_new_tokens_are_signed_by_the_new_key_when_everybody_has_read_it(aws, se
     assert OVERLAP >= 2 * KEPT
 
 
+def test_a_lost_answer_ends_no_rotation(aws, secret, clock):
+    """The SDK sends the last step's call again, whose effect it had: the new version is current."""
+    sent = []
+
+    def lose_first(**_: Any) -> int | None:
+        sent.append(None)
+        return 0 if len(sent) == 1 else None
+
+    name = "needs-retry.secrets-manager.UpdateSecretVersionStage"
+    before = KeyRing.parse(SecretVersions(aws, secret).current())
+    aws.secrets.meta.events.register_first(name, lose_first)
+    try:
+        _rotate(aws, secret, clock)
+    finally:
+        aws.secrets.meta.events.unregister(name, lose_first)
+    assert len(sent) == 2
+    after = KeyRing.parse(SecretVersions(aws, secret).current())
+    assert after.current != before.current
+    assert before.current in after
+
+
 def test_keys_that_became_unusable_are_refused_at_once(aws, stack, secret, tokens, clock):
     """With good keys in memory too, nothing is signed or read once the secret was spoiled."""
     token = tokens.access(ACCESS)
