@@ -7,6 +7,7 @@ must be the same.
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -19,7 +20,9 @@ from app import app
 from chalicelib import bootstrap
 from chalicelib.adapters import dynamodb, transactions
 from chalicelib.contract.tables import IDEMPOTENCY
+from chalicelib.events import queues
 from chalicelib.routes.documentation import BLUEPRINTS
+from chalicelib.services import ingest
 from infra.local.aws import _backend_app
 from infra.local.front import Front
 from infra.local.invocations import Invocations
@@ -232,6 +235,9 @@ def lab(nobody: Api) -> Iterator[Lab]:
     with own_stack("darkroom-faults") as stack, pytest.MonkeyPatch.context() as patch:
         for module in ("botocore.endpoint", dynamodb.__name__, transactions.__name__):
             patch.setattr(f"{module}.time", at_once)
+        # Files that are taken in side by side may read a row once or twice.
+        for module in (queues.__name__, ingest.__name__):
+            patch.setattr(f"{module}.ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
         # The SDK tries less often where much has failed of late, as it has here.
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         world = build(nobody, stack, f"u-{uuid4().hex[:12]}")
