@@ -9,8 +9,10 @@ from botocore.exceptions import ClientError
 from ..services.log_ports import JobStreams, LogEvent, LogEvents
 from .aws import Aws, error_code, unavailable
 
-#: Pages may be empty before the end; beyond so many whoever asked may ask again.
-_MAX_CALLS = 8
+#: Beyond so many pages whoever asked may ask again.
+_MAX_CALLS = 12
+#: CloudWatch divides a stream by time, so that a silence can be empty pages; so many at once are the end.
+_MAX_EMPTY = 8
 #: What one call gives at most.
 _EVENTS_A_CALL = 10_000
 _OVER = ("SUCCEEDED", "FAILED")
@@ -44,10 +46,10 @@ class CloudWatchJobLogs:
             jobs = self._aws.batch.describe_jobs(jobs=[batch_job_id])["jobs"]
         return jobs[0] if jobs else None
 
-    def read(self, stream: str, since: int, limit: int, *, to_the_end: bool) -> LogEvents | None:
+    def read(self, stream: str, since: int, limit: int) -> LogEvents | None:
         options: dict[str, Any] = {"startTime": since} if since else {}
         found: list[LogEvent] = []
-        token = None
+        token, empty = None, 0
         for _ in range(_MAX_CALLS):
             options["limit"] = min(limit - len(found), _EVENTS_A_CALL)
             page = self._page(stream, options)
@@ -56,8 +58,10 @@ class CloudWatchJobLogs:
             found += _events(page["events"])
             if len(found) >= limit:
                 return LogEvents(found, is_end=False)
-            # The same token twice is the end; where somebody will ask again, lines that are few are as good.
-            if page["nextForwardToken"] == token or (found and not to_the_end):
+            # Lines that are few are no end, even where somebody will ask again: from the last of them on the
+            # first page would be the same few for ever. The same token twice is.
+            empty = 0 if page["events"] else empty + 1
+            if page["nextForwardToken"] == token or empty == _MAX_EMPTY:
                 return LogEvents(found, is_end=True)
             token = options["nextToken"] = page["nextForwardToken"]
         return LogEvents(found, is_end=False)

@@ -41,13 +41,11 @@ class JobLogs(Protocol):
     def streams(self, batch_job_id: str) -> JobStreams | None:
         """None where AWS Batch doesn't know the job (it forgets one about seven days after its end)."""
 
-    def read(self, stream: str, since: int, limit: int, *, to_the_end: bool) -> LogEvents | None:
+    def read(self, stream: str, since: int, limit: int) -> LogEvents | None:
         """The first lines of a stream from a time on; None where there is no such stream.
 
         Args:
             stream: its name.
             since: Unix milliseconds.
             limit: how many lines at most.
-            to_the_end: fewer lines aren't taken for the end, which costs a call more: another attempt
-                follows, or nobody will ask again.
         """

@@ -124,8 +124,8 @@ class _Reader:
         stream = self._job.attempts[start.attempt - 1]
         if stream is None:
             return
-        wanted = self._room + start.seen
-        found = self._logs.read(stream, start.at, wanted, to_the_end=is_ended)
+        # A page that is full asks too, for one line: whether there is more.
+        found = self._logs.read(stream, start.at, max(self._room + start.seen, 1))
         if found is None:
             self.is_missing = self.is_missing or is_ended
             return

@@ -96,21 +96,20 @@ def runner(jobs: Jobs, tmp_path: Path) -> Iterator[None]:
         runner.close()  # jobs that are submitted later wait, as without it
 
 
-def _read(ports: Ports, stream: str, since: int = 0, limit: int = 100, *, to_the_end: bool = True):
-    found = ports.job_logs.read(stream, since, limit, to_the_end=to_the_end)
+def _read(ports: Ports, stream: str, since: int = 0, limit: int = 100):
+    found = ports.job_logs.read(stream, since, limit)
     assert found is not None
     return [(each.at, each.text) for each in found.events], found.is_end
 
 
-@pytest.mark.parametrize("to_the_end", [True, False])
-def test_lines_come_in_their_order_from_a_time_on(ports: Ports, leave: Leave, to_the_end: bool) -> None:
+def test_lines_come_in_their_order_from_a_time_on(ports: Ports, leave: Leave) -> None:
     """What is younger or of that very millisecond, the first of it where there is more than is asked for."""
     lines = [(AT, "a"), (AT + 1, "b"), (AT + 1, "c"), (AT + 2, '{"d": 1}')]
     stream = leave([LogEvent(*each) for each in lines])
-    assert _read(ports, stream, to_the_end=to_the_end) == (lines, True)
-    assert _read(ports, stream, AT + 1, to_the_end=to_the_end) == (lines[1:], True)
-    assert _read(ports, stream, AT + 1, 2, to_the_end=to_the_end) == (lines[1:3], False)
-    assert _read(ports, stream, AT + 3, to_the_end=to_the_end) == ([], True)
+    assert _read(ports, stream) == (lines, True)
+    assert _read(ports, stream, AT + 1) == (lines[1:], True)
+    assert _read(ports, stream, AT + 1, 2) == (lines[1:3], False)
+    assert _read(ports, stream, AT + 3) == ([], True)
 
 
 def test_every_line_of_many_comes_once(ports: Ports, leave: Leave) -> None:
@@ -128,7 +127,7 @@ def test_every_line_of_many_comes_once(ports: Ports, leave: Leave) -> None:
 def test_a_stream_that_is_empty_and_one_that_is_none(ports: Ports, leave: Leave) -> None:
     """Nothing was written yet, or nobody wrote: told apart."""
     assert _read(ports, leave([])) == ([], True)
-    assert ports.job_logs.read("training/default/none", 0, 10, to_the_end=True) is None
+    assert ports.job_logs.read("training/default/none", 0, 10) is None
 
 
 def test_a_job_that_nobody_knows_has_no_streams(ports: Ports) -> None:

@@ -85,8 +85,8 @@ def _pages(aws: SimpleNamespace, *pages: tuple[list[str], str]) -> None:
         aws.of_logs.add_response("get_log_events", answer)
 
 
-def _read(aws: SimpleNamespace, limit: int = 10, *, to_the_end: bool = True) -> tuple[list[str], bool]:
-    found = CloudWatchJobLogs(aws, "group").read("stream", 0, limit, to_the_end=to_the_end)
+def _read(aws: SimpleNamespace, limit: int = 10, since: int = 0) -> tuple[list[str], bool]:
+    found = CloudWatchJobLogs(aws, "group").read("stream", since, limit)
     assert isinstance(found, LogEvents)
     return [each.text for each in found.events], found.is_end
 
@@ -97,16 +97,22 @@ def test_empty_pages_are_not_the_end(aws):
     assert _read(aws) == (["a", "b"], True)
 
 
-def test_who_asks_again_needs_no_certainty(aws):
-    """The first lines will do, though not before there are any."""
-    _pages(aws, ([], "1"), (["a"], "2"))
-    assert _read(aws, to_the_end=False) == (["a"], True)
+def test_a_silence_hides_nothing_from_who_reads_on(aws):
+    """A page may have the line alone that was seen, and what came hours later be two pages behind it."""
+    _pages(aws, (["seen"], "1"), ([], "2"), (["new"], "3"), ([], "3"))
+    assert _read(aws, since=AT) == (["seen", "new"], True)
 
 
-def test_a_stream_whose_pages_stay_empty_is_left_for_later(aws):
-    """An answer doesn't wait for ever; the next request goes on."""
-    _pages(aws, *(([], str(number)) for number in range(8)))
-    assert _read(aws) == ([], False)
+def test_a_stream_whose_pages_stay_empty_has_come_to_its_end(aws):
+    """Whatever its tokens say: whoever follows it would never be told."""
+    _pages(aws, (["a"], "0"), *(([], str(number)) for number in range(1, 9)))
+    assert _read(aws) == (["a"], True)
+
+
+def test_a_stream_of_many_small_pages_is_read_in_parts(aws):
+    """An answer doesn't wait for ever; the next request goes on behind what this one found."""
+    _pages(aws, *(([str(number)], str(number)) for number in range(12)))
+    assert _read(aws, 100) == ([str(number) for number in range(12)], False)
 
 
 def test_a_full_page_says_nothing_of_the_end(aws):

@@ -154,6 +154,14 @@ def test_a_made_up_position_is_a_place_in_ones_own_log(ports: Ports) -> None:
         assert (log.lines, log.position) == ([], None)
 
 
+def test_lines_that_are_gone_leave_no_page_without_room(ports: Ports) -> None:
+    """A cursor counts five lines that aren't kept any longer, and the page ends with the attempt."""
+    session = _written(ports, ["a"], ["b"])
+    first = _read(ports, session, Position(1, AT - 1, 5), limit=1)
+    assert (_told(first), first.has_more) == (["a"], True)
+    assert _told(_read(ports, session, first.position, limit=1)) == ["b"]
+
+
 def _line(ports: Ports, text: str):
     [line] = _read(ports, _written(ports, [text])).lines
     return line
