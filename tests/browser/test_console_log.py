@@ -80,15 +80,21 @@ def test_log_of_a_run_that_is_tried_again_and_fails(
 
 
 def test_of_a_long_log_the_page_has_the_end(page: Page, person: Person) -> None:
-    """At most so many lines are in it, each once and in order, and it says how many aren't."""
+    """At most so many lines are in it, each once and in order, and it says how many aren't.
+
+    That it hadn't begun is said no longer.
+    """
     project_id = person.project()
     tables = Tables.behind(person.client, project_id)
     running = session(project_id, 1, status=Status.RUNNING, phase="training", end_time=None, metrics=None)
     tables.put("TrainingSessions", [running])
-    Jobs.behind(tables).submit(running, "for number in range(2345): print(f'line {number}')")
     person.opens("p", project_id, "runs", running.session_id)
+    waiting = page.get_by_text("No container has started yet")
+    expect(waiting).to_be_visible()
+    Jobs.behind(tables).submit(running, "for number in range(2345): print(f'line {number}')")
     log = page.get_by_role("log")
     expect(log).to_contain_text("line 2344")
+    expect(waiting).to_be_hidden()
     expect(log).to_contain_text("345 earlier lines aren't shown")
     shown = page.evaluate("[...document.querySelectorAll('.log li')].map((each) => each.textContent)")
     lines = [each.split("line ")[1] for each in shown if "line " in each]

@@ -21,7 +21,7 @@ export function Log({ base, run }) {
   useLayoutEffect(() => void (isAtEnd.current && place.current.scrollTo(0, place.current.scrollHeight)));
   const moved = ({ currentTarget: box }) => (isAtEnd.current = box.scrollHeight - box.scrollTop - box.clientHeight < 8);
   return html`<section class="card"><h2>Log</h2>
-    ${log.missing && html`<p class="dim">${sentence(log.missing)}</p>`}
+    ${log.missing && html`<p class="dim">${sentence(log.missing.message)}</p>`}
     <div class="log" ref=${place} onScroll=${moved} role="log" tabindex="0" aria-label="Log"><ol class="plain">
       ${log.cut > 0 && html`<li class="attempt" key="cut">${count(log.cut)} earlier lines aren't shown: darkroom train logs has them all</li>`}
       ${log.lines.length ? written(log) : course(run)}
@@ -33,7 +33,7 @@ function useLog(path) {
   const [log, setLog] = useState({ lines: [], cut: 0 });
   useEffect(() => {
     const abort = new AbortController();
-    const failed = (error) => abort.signal.aborted || setLog((before) => ({ ...before, missing: error.message }));
+    const failed = (error) => abort.signal.aborted || setLog((before) => ({ ...before, missing: error }));
     follow(path, abort.signal, (page) => setLog((before) => grown(before, page))).catch(failed);
     return () => abort.abort();
   }, [path]);
@@ -60,7 +60,8 @@ async function follow(path, signal, show) {
 function grown({ lines, cut, missing }, page) {
   const all = [...lines, ...page.items];
   const more = Math.max(0, all.length - MOST);
-  return { lines: all.slice(more), cut: cut + more, missing: page.missing?.message ?? (all.length ? missing : null) };
+  const isGone = missing?.code === "log-gone"; // and stays so, while others are true for a while
+  return { lines: all.slice(more), cut: cut + more, missing: page.missing ?? (isGone ? missing : null) };
 }
 
 /** The lines, and a mark where another attempt begins. */
