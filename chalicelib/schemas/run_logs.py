@@ -55,8 +55,9 @@ class LogAnswer(Answer):
 
 
 def _metrics(written: Mapping[str, Any] | None) -> Metrics | None:
-    """A library may write a line that looks like ours."""
+    """A library may write a line that looks like ours, with other figures."""
     try:
-        return None if written is None else Metrics.model_validate(written)
+        found = None if written is None else Metrics.model_validate(written)
     except ValidationError:
         return None
+    return found if found and found.model_fields_set else None

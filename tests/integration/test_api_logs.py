@@ -135,9 +135,10 @@ def test_by_the_hundred_every_line_comes_once(api: Api, session: str, stack: Emb
 def test_lines_that_are_none_of_ours_are_shown(api: Api, session: str, stack: EmbeddedAws) -> None:
     """As they are, at level INFO; what can't be in an answer as it is breaks nothing."""
     odd = ["a warning", '{"message": "\\ud83d", "metrics": {"epoch": "two"}, "level": 7}', "x" * 20_000]
+    odd.append('{"message": "step 5", "metrics": {"loss": 0.5}}')  # shown by its figures it would say nothing
     leave_log(stack, session.rsplit("/", 1)[1], odd)
     found = _get(api, session)["items"]
-    assert [each["message"][:9] for each in found] == ["a warning", "?", "x" * 9]
+    assert [each["message"][:9] for each in found] == ["a warning", "?", "x" * 9, "step 5"]
     assert {each["level"] for each in found} == {"INFO"}
     assert not any("metrics" in each or "exception" in each for each in found)
     assert len(found[2]["message"]) < 9_000
