@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .log_ports import LogEvent
-from .times import rfc3339
+from .times import parse, rfc3339
 
 #: Characters; of what is longer the beginning is shown, of a traceback the end.
 MAX_MESSAGE, MAX_EXCEPTION, MAX_NAME = 8_000, 20_000, 200
@@ -48,7 +48,7 @@ def line_of(event: LogEvent, attempt: int) -> LogLine:
         return LogLine(written, "INFO", _beginning(event.text, MAX_MESSAGE), attempt)
     metrics, rank = document.get("metrics"), str(document.get("rank", ""))
     return LogLine(
-        time=_text(document, "time") or written,
+        time=_time(document.get("time")) or written,
         level=_text(document, "level") or "INFO",
         message=_beginning(document["message"], MAX_MESSAGE),
         attempt=attempt,
@@ -66,6 +66,15 @@ def _document(text: str) -> dict[str, Any] | None:
         return None
     is_ours = isinstance(document, dict) and isinstance(document.get("message"), str)
     return document if is_ours else None
+
+
+def _time(value: Any) -> str | None:
+    """None where it isn't said which moment that is."""
+    try:
+        moment = parse(value) if isinstance(value, str) else None
+        return rfc3339(moment) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _text(document: Mapping[str, Any], name: str) -> str | None:

@@ -207,6 +207,21 @@ def test_a_line_that_looks_like_ours_breaks_nothing(ports: Ports) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ("12:53:19", "2026-01-21T12:53:20.000Z"),
+        ("2026-01-21 12:53:19", "2026-01-21T12:53:20.000Z"),
+        ("0001-01-01T00:00:00+14:00", "2026-01-21T12:53:20.000Z"),
+        ("20260121T135319+0100", "2026-01-21T12:53:19.000Z"),
+    ],
+    ids=["no day", "no zone", "no such moment", "another form"],
+)
+def test_the_time_of_a_line_is_one(ports: Ports, own: str, shown: str) -> None:
+    """As every time in an answer: a library's own is taken where it says which moment it means."""
+    assert _line(ports, json.dumps({"message": "m", "time": own})).time == shown
+
+
 def test_what_is_long_is_cut(ports: Ports) -> None:
     """Of a message the beginning is shown, of a traceback the end, and how much is left out."""
     long = {"message": "m" * (MAX_MESSAGE + 5), "exception": "t" * MAX_EXCEPTION + "the error"}
