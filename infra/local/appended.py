@@ -18,9 +18,12 @@ class Appended:
         self.begun = b""
 
     def lines(self) -> list[bytes]:
-        """Those that were completed since the last time, without their ends."""
-        with self._path.open("rb") as file:
-            file.seek(self._seen)
-            *lines, self.begun = (self.begun + file.read()).split(b"\n")
-            self._seen = file.tell()
+        """Those that were completed since the last time, without their ends; none where it was deleted."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._seen)
+                *lines, self.begun = (self.begun + file.read()).split(b"\n")
+                self._seen = file.tell()
+        except FileNotFoundError:
+            return []
         return lines
