@@ -55,7 +55,9 @@ def judge(
         learnable: classes with an image that isn't kept for `val` or `test`; None where nobody counted.
     """
     least = MIN_CLASSES[task_type]
-    judgements = (_classes(classes, least), _splits(labelled, splits), _learnable(learnable, least))
+    # Where there aren't so many classes at all, that says it.
+    trained = learnable if len(classes) >= least else None
+    judgements = (_classes(classes, least), _splits(labelled, splits), _learnable(trained, least))
     problems = [each for each in judgements if each is not None]
     return Readiness(problems, _warnings(task_type, images, labelled, classes))
 

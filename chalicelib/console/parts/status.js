@@ -8,10 +8,9 @@ export const isOver = ({ status }) => OVER.has(status);
 
 export const Pill = ({ status }) => html`<span class=${cx("pill", status)}>${status}</span>`;
 
-/** Where a run is on its way. */
+/** Where a run that isn't over is on its way. */
 export function Strip({ run }) {
-  const ended = isOver(run);
-  const at = run.status === "completed" ? PHASES.length : PHASES.indexOf(run.phase);
+  const at = PHASES.indexOf(run.phase);
   return html`<ol class="strip plain" aria-label="Phases">${PHASES.map((phase, index) => html`<li
-      class=${cx(index < at && "past", index === at && (ended ? "ended" : "now"))} aria-current=${index === at && !ended ? "step" : undefined}>${phase}</li>`)}</ol>`;
+      class=${cx(index < at && "past", index === at && "now")} aria-current=${index === at ? "step" : undefined}>${phase}</li>`)}</ol>`;
 }

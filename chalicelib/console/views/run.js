@@ -29,7 +29,7 @@ function Watched({ project, sessionId }) {
     <div class="row head"><h1 class="grow">Run of ${when(run.startTime)} <${Pill} status=${run.status} /></h1>
       ${!isOver(run) && html`<${Stop} base=${base} run=${run} />`}
       ${isOver(run) && html`<a class="button" href=${href("p", project.projectId, "train")}>New run</a>`}</div>
-    ${!hasResults && html`<${Strip} run=${run} />`}
+    ${!isOver(run) && html`<${Strip} run=${run} />`}
     ${run.failure && html`<${Failure} project=${project} run=${run} />`}
     ${!isOver(run) && html`<${Live} run=${run} />`}
     ${hasResults && html`<${Results} project=${project} base=${base} run=${run} />`}

@@ -65,6 +65,11 @@ def test_classes_need_images_to_train_on(task_type, learnable, ready):
     assert codes(readiness.problems) == ([] if ready else ["too-few-trained-classes"])
 
 
+def test_no_classes_are_one_problem():
+    """An empty project lacks classes, and not images of theirs to train on besides."""
+    assert codes(judge("classification", 0, 0, {}, {}, learnable=0).problems) == ["not-trainable"]
+
+
 def test_no_detector_is_advised_to_weigh_classes():
     """The advice on imbalance names a parameter that the project's task has."""
     [warning] = judged({"cat": 20, "dog": 2}, task_type="detection").warnings
