@@ -45,7 +45,7 @@ function List({ project }) {
     return html`<div class="card empty"><h1>No runs yet</h1><p class="dim">A run trains a model on the labelled images.</p><a class="button primary" href=${href("p", project.projectId, "train")}>Configure and start</a></div>`;
   }
   const toggle = (id) => setChosen(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id].slice(-MOST_COMPARED));
-  const metric = project.taskType === "detection" ? "mAP@0.5" : "Accuracy";
+  const metric = project.taskType === "detection" ? "Last mAP@0.5" : "Last accuracy";
   return html`
     <div class="row head"><h1 class="grow">Runs</h1>
       <button type="button" disabled=${chosen.length < 2} onClick=${() => go("p", project.projectId, "compare", chosen.join(","))}>Compare ${chosen.length > 1 ? chosen.length : ""}</button>

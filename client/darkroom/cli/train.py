@@ -204,4 +204,4 @@ def list_runs(project: ProjectName = None, url: Url = None, as_json: AsJson = Fa
         )
         for each in runs
     )
-    emit(runs, as_json, lambda: table(("RUN", "STATUS", "%", "ACCURACY", "STARTED"), rows))
+    emit(runs, as_json, lambda: table(("RUN", "STATUS", "%", "LAST ACCURACY", "STARTED"), rows))
