@@ -125,7 +125,6 @@ class Trainer:
         torch.manual_seed(self._step_seed())
         with self.amp.autocast():
             step = self.task.step(self.wrapped, batch)
-        self.optimizer.zero_grad(set_to_none=True)
         # DDP takes the mean of the processes' gradients; the batch's is the sum of their parts.
         self.amp.scaler.scale(step.loss * self.group.size).backward()
         if self.task.clip:
@@ -133,6 +132,8 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.task.clip)
         self.amp.scaler.step(self.optimizer)
         self.amp.scaler.update()
+        # Not in the next step: its forward pass needs the most memory.
+        self.optimizer.zero_grad(set_to_none=True)
         self.lr_scheduler.step()
         if self.ema:
             self.ema.update()

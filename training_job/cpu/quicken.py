@@ -24,8 +24,10 @@ def quicken(model: M) -> M:
     if next(model.parameters()).device.type != "cpu":
         return model
     from .blocks import fuse_norms  # only here: a GPU's job never loads a compiler
+    from .pool import quicken_pools
 
     fuse_norms(model)
+    quicken_pools(model)
     for name, module in list(model.named_modules()):
         if type(module) is nn.Conv2d and (kind := _kind(module)):
             model.set_submodule(name, kind(module))

@@ -39,17 +39,19 @@ class WinogradFunction(torch.autograd.Function):
         to_input, to_weight = ctx.needs_input_grad
         maps, y_gradient = _last(x), _last(gradients[0])
         x_gradient = torch.empty_like(maps) if to_input else None
-        u = _kernels(weight)
-        u_gradient = _buffer("u_gradient", 36, len(weight), weight.shape[1]) if to_weight else None
-        for images, count in _groups(maps):
+        u, groups = _kernels(weight), list(_groups(maps))
+        # Of a single group, whose products with `u` come first, it takes that one's place.
+        name = "u" if len(groups) == 1 else "u_gradient"
+        u_gradient = _buffer(name, 36, len(weight), weight.shape[1]) if to_weight else None
+        for images, count in groups:
             m = _buffer("m", 36, count, len(weight))
             _spread(tiles.outputs_adjoint, y_gradient, m, images, count)
-            if u_gradient is not None:
-                v, beta = _inputs(maps, images, count), float(images.start > 0)
-                torch.baddbmm(u_gradient, m.transpose(1, 2), v, beta=beta, out=u_gradient)
             if x_gradient is not None:
                 v = torch.bmm(m, u, out=_buffer("v", 36, count, weight.shape[1]))
                 _spread(tiles.inputs_adjoint, v, x_gradient, images, count)
+            if u_gradient is not None:
+                v, beta = _inputs(maps, images, count), float(images.start > 0)
+                torch.baddbmm(u_gradient, m.transpose(1, 2), v, beta=beta, out=u_gradient)
         return (
             None if x_gradient is None else x_gradient.permute(0, 3, 1, 2),
             None if u_gradient is None else _kernels_adjoint(u_gradient),
