@@ -16,6 +16,7 @@ from .dataset import Dataset, ImageSource, Splits, load_splits
 from .evaluate import accuracy_of, held_out, judge, loss_of, predict
 from .group import Group
 from .head import fit_head
+from .heap import keep_freed_memory
 from .loader import Batch, EvalLoader, TrainLoader
 from .manifest import Manifest
 from .model import Classifier, build_model
@@ -94,6 +95,8 @@ def set_up(
     Raises:
         TrainingError: `weights-missing`, `weights-corrupt`, `no-trainable-data`, and what `load_splits` says.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     architecture = given(config.architecture)
     weights = load_weights(architecture, pretrained_dir) if config.pretrained else None
     preset, names = Preset.of(config), manifest.class_names

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import norms
+from . import norms, room
 from .threads import in_parts
 
 _WIDTH = 512  # columns of a row, or fewer
@@ -59,7 +59,7 @@ class NormFunction(torch.autograd.Function):
         ctx.inverse = (variance + norm.eps).rsqrt()
         scale = weight.detach() * ctx.inverse
         ctx.figures = tuple(_columns(each, rows) for each in (scale, bias.detach() - mean * scale, mean))
-        out = torch.empty_like(x, memory_format=torch.channels_last)
+        out = room.maps(*x.shape)
         skips = _rows(skip) if skip is not None else _NONE
         arrays = rows.numpy(), skips.numpy(), *ctx.figures[:2], *activation.arguments, _rows(out).numpy()
         in_parts(len(rows), lambda first, last, _: norms.normalize(*arrays, first, last))
@@ -71,7 +71,7 @@ class NormFunction(torch.autograd.Function):
         x, out = ctx.saved_tensors
         rows, source, has_skip = _rows(x), _rows(gradients[0]), out is not None
         scale, offset, mean = ctx.figures
-        inner = torch.empty_like(rows) if has_skip else _NONE
+        inner = room.rows_like(rows) if has_skip else _NONE
         how = scale, offset, *ctx.activation.arguments
         opened = _rows(out) if has_skip else _NONE
         arrays = rows.numpy(), opened.numpy(), source.numpy(), *how, mean
@@ -85,7 +85,7 @@ class NormFunction(torch.autograd.Function):
         share = float(ctx.own) * len(ctx.inverse) / x.numel()  # a mean where the statistics depend on x
         minus = scale * _columns(to_bias * share, rows)
         slope = scale * _columns(to_weight * ctx.inverse * share, rows)
-        target = torch.empty_like(rows)
+        target = room.rows_like(rows)
         given = rows.numpy(), (inner if has_skip else source).numpy(), *how
         rest = has_skip, mean, minus, slope, target.numpy()
         in_parts(len(rows), lambda first, last, _: norms.x_gradient(*given, *rest, first, last))

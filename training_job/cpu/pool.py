@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import maxima
+from . import maxima, room
 from .blocks import is_quick
 from .threads import in_parts
 
@@ -16,24 +16,21 @@ class PoolFunction(torch.autograd.Function):
         """Args:
         x: (B, C, H, W), float32.
         """
-        maps, ctx.shape = _last(x), x.shape
-        sides = ((side + 2 * padding - size) // stride + 1 for side in x.shape[2:])
-        out = maps.new_empty(len(x), *sides, x.shape[1])
-        places = torch.empty_like(out, dtype=torch.uint8)
-        ctx.how = size, stride, padding
-        arrays = maps.numpy(), *ctx.how, out.numpy(), places.numpy()
+        ctx.shape, ctx.how = x.shape, (size, stride, padding)
+        out = room.maps(*x.shape[:2], *((side + 2 * padding - size) // stride + 1 for side in x.shape[2:]))
+        places = torch.empty_like(_last(out), dtype=torch.uint8)
+        arrays = _last(x).numpy(), *ctx.how, _last(out).numpy(), places.numpy()
         in_parts(len(x), lambda first, last, _: maxima.find(*arrays, first, last))
         ctx.save_for_backward(places)
-        return out.permute(0, 3, 1, 2)
+        return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (places,) = ctx.saved_tensors
-        count, channels, height, width = ctx.shape
-        target = gradients[0].new_empty(count, height, width, channels)
-        arrays = _last(gradients[0]).numpy(), places.numpy(), *ctx.how, target.numpy()
-        in_parts(count, lambda first, last, _: maxima.give_back(*arrays, first, last))
-        return target.permute(0, 3, 1, 2), None, None, None
+        target = room.maps(*ctx.shape)
+        arrays = _last(gradients[0]).numpy(), places.numpy(), *ctx.how, _last(target).numpy()
+        in_parts(len(target), lambda first, last, _: maxima.give_back(*arrays, first, last))
+        return target, None, None, None
 
 
 def _last(x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import tiles
+from . import room, tiles
 from .threads import in_parts
 
 # Of a group of images: enough for a good matrix product, and few enough for the processor's cache.
@@ -26,7 +26,7 @@ class WinogradFunction(torch.autograd.Function):
         """
         ctx.save_for_backward(x, weight)
         maps, u = _last(x), _kernels(weight)
-        out = torch.empty((len(x), len(weight), *x.shape[2:]), memory_format=torch.channels_last)
+        out = room.maps(len(x), len(weight), *x.shape[2:])
         for images, count in _groups(maps):
             v = _inputs(maps, images, count)
             m = torch.bmm(v, u.transpose(1, 2), out=_buffer("m", 36, count, len(weight)))
@@ -38,7 +38,7 @@ class WinogradFunction(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         to_input, to_weight = ctx.needs_input_grad
         maps, y_gradient = _last(x), _last(gradients[0])
-        x_gradient = torch.empty_like(maps) if to_input else None
+        x_gradient = room.rows_like(maps) if to_input else None
         u, groups = _kernels(weight), list(_groups(maps))
         # Of a single group, whose products with `u` come first, it takes that one's place.
         name = "u" if len(groups) == 1 else "u_gradient"

@@ -12,6 +12,7 @@ from ..config import given
 from ..dataset import Images, ImageSource, load_images
 from ..feed import Feed
 from ..group import Group
+from ..heap import keep_freed_memory
 from ..manifest import Manifest
 from ..split import split_of
 from ..task import Progress, Setup
@@ -19,7 +20,6 @@ from ..weights import load_detector_weights
 from .augment import Augmentation
 from .boxes import objects_of
 from .build import build_detector
-from .heap import keep_freed_memory
 from .source import BoxedImages, TrainBatches
 from .task import DetectionTask
 
