@@ -1,7 +1,7 @@
 """Torch's compiler, left out of processes that have nothing to compile.
 
 torchvision and torch's optimizers load it only to say what it must leave alone: 145 MB and 1.4 CPU
-seconds of each run. Two modules that take these calls stand in for it (docs/adr/0013-cpu-speed.md). The
+seconds of each run. Two modules that take these calls stand in for it (docs/adr/0032-memory.md). The
 first look at anything else in them, or a GPU, brings the real ones.
 """
 
