@@ -138,11 +138,11 @@ class StackJob:
         self.job.claim()
 
     def running(self) -> int:
-        self.job.running(_Deaf())  # type: ignore[arg-type]
+        self.job.running(_Deaf(), None)  # type: ignore[arg-type]
         return len(self.job.attempts) + 1
 
     def ended(self, exit_code: int) -> None:
-        self.job.ended(Outcome(exit_code=exit_code), "log")
+        self.job.ended(Outcome(exit_code=exit_code))
 
     def event(self) -> Event:
         return json.loads(json.dumps(self.job.describe()))
