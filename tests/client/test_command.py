@@ -196,6 +196,19 @@ def test_a_server_that_comes_up_later_is_waited_for(tmp_path: Path) -> None:
     assert json.loads(out) == []
 
 
+def test_who_has_no_project_is_told_how_to_make_one(tmp_path: Path) -> None:
+    """To choose one of none would be no advice."""
+    with HTTPServer(("127.0.0.1", 0), _Project) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        answer = run("data", "stats", "--url", url, folder=tmp_path, DARKROOM_API_KEY="dk_secret")
+        server.shutdown()
+        thread.join()
+    assert answer.returncode == 2
+    assert "darkroom project create" in answer.stderr
+
+
 @pytest.mark.parametrize("ended", [False, True], ids=["a proxy", "the API"])
 def test_logging_out_forgets_a_login_that_has_ended_alone(tmp_path: Path, ended: bool) -> None:
     """What a proxy refuses is kept, since the server's side of it goes on."""

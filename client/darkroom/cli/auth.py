@@ -28,7 +28,10 @@ def login(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Log in; the login is kept for later commands, and its URL too where --url names it."""
+    """Log in.
+
+    The login is kept for later commands, and its URL too where --url names it.
+    """
     chosen = settings(url)
     name = name or _asked("Email address or username")
     _log_in(chosen, name, _password(chosen, password_stdin), as_json)
@@ -84,7 +87,7 @@ def status(url: Url = None, as_json: AsJson = False) -> int:
         with connected(url) as client:
             user = client.me()
     except AuthenticationError as error:
-        say(f"not logged in at {chosen.url.value}: {error.detail}")
+        say(f"{chosen.url.value}: {error.detail}")
         emit({"loggedIn": False, "url": chosen.url.value}, as_json, lambda: None)
         return AUTHENTICATION
     way = "API key" if chosen.api_key else "login"

@@ -24,7 +24,9 @@ def bars(*, quiet: bool = False) -> Iterator[Show]:
     columns = (TextColumn("{task.description:12}"), BarColumn(), TaskProgressColumn())
     counted = Bars(*columns, MofNCompleteColumn(), TextColumn("{task.fields[note]}"), console=console)
     sized = Bars(*columns, DownloadColumn(), console=console)
-    plain = Bars(*columns, TextColumn("{task.fields[note]}"), console=console)
+    # A run's note is long, and 80 columns have to do.
+    narrow = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn())
+    plain = Bars(*narrow, TextColumn("{task.fields[note]}"), console=console)
     by_unit = {"files": counted, "bytes": sized, "%": plain}
     running: dict[str, Any] = {}
 

@@ -53,7 +53,7 @@ def upload(
     url: Url = None,
     as_json: AsJson = False,
 ) -> int:
-    """Upload the images that the project hasn't got yet, and label them.
+    """Upload the images that aren't there yet, and label them.
 
     Interrupted, the same command goes on where it was. Exit code 5: not all of it could be taken.
     """
@@ -163,7 +163,9 @@ def _show_import(done: "Import") -> None:
 def export(
     target: Annotated[Path, typer.Argument(help="The zip to write, or a folder.")],
     annotations: Annotated[Format, typer.Option("--format", help="Annotation format.")] = Format.DARKROOM,
-    images: Annotated[bool, typer.Option("--images/--no-images", help="Or the annotations alone.")] = True,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="With the images, or the annotations alone.")
+    ] = True,
     version: Annotated[
         str | None, typer.Option("--version", help="Id of a dataset version.", show_default=False)
     ] = None,
@@ -189,7 +191,7 @@ def export(
 @app.command()
 @command
 def stats(project: ProjectName = None, url: Url = None, as_json: AsJson = False) -> None:
-    """Count images, labels and classes, and say whether they can be trained on."""
+    """Count images, labels and classes: can they be trained on?"""
     with opened(url, project) as found:
         summary = found.summary()
     emit(summary, as_json, lambda: _show_stats(summary))
@@ -220,4 +222,6 @@ def _show_stats(summary: "Summary") -> None:
         line()
         table(("CLASS", "IMAGES"), summary.classes.items())
     for each in [*summary.readiness.problems, *summary.readiness.warnings]:
-        say(each.message + (f" {each.hint}" if each.hint else ""))
+        say(each.message)
+        if each.hint:
+            say(f"  {each.hint}")

@@ -18,5 +18,10 @@ def epoch(metrics: "Metrics") -> str:
     ]
     shown = [f"{name} {value}" for name, value in figures if value is not None]
     # Before the first epoch has ended there is nothing but its speed.
-    name = f"epoch {metrics.epoch}" if metrics.epoch else "head" if metrics.val_loss is not None else None
-    return "  ".join([*([name] if name else []), *shown])
+    named = metrics.epoch or metrics.val_loss is not None
+    return "  ".join([*([name_of(metrics)] if named else []), *shown])
+
+
+def name_of(metrics: "Metrics") -> str:
+    """An epoch's name: the 0th is the head alone."""
+    return f"epoch {metrics.epoch}" if metrics.epoch else "head"

@@ -24,9 +24,10 @@ def logs(
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document a line.")] = False,
 ) -> None:
-    """Show what the containers of a run write: time, level and message, an epoch's figures with it.
+    """Show what the containers of a run write.
 
-    Where the log isn't kept any longer, its epochs are shown.
+    Time, level and message, an epoch's figures with it. Where the log isn't kept any longer, its
+    epochs are shown.
     """
     with opened(url, project) as found:
         meant = run_of(found, run)

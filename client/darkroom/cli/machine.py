@@ -28,7 +28,10 @@ def up(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the API.")] = 8000,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the jobs' logs.")] = False,
 ) -> None:
-    """Run all of Darkroom on this machine, until Ctrl-C; in a checkout of its repository."""
+    """Run all of Darkroom on this machine, until Ctrl-C.
+
+    In a checkout of its repository, which the embedded stack is part of.
+    """
     checkout = _checkout(Path.cwd())
     if checkout is None:
         raise ConfigurationError(
@@ -54,7 +57,7 @@ def _checkout(here: Path) -> Path | None:
 
 @command
 def doctor(url: Url = None, as_json: AsJson = False) -> int:
-    """Look whether the URL answers, the versions fit, the clocks agree, and a login is there."""
+    """Look whether URL, versions, clocks and login are in order."""
     from ..checks import examine
 
     chosen = settings(url)

@@ -61,7 +61,11 @@ def opened(url: str | None, project: str | None) -> Iterator["Project"]:
             yield client.project(chosen.value)
             return
         found = list(client.projects())
-        if len(found) != 1:
+        if not found:
+            raise ConfigurationError(
+                "you have no project yet", hint="Run: darkroom project create NAME --use"
+            )
+        if len(found) > 1:
             raise ConfigurationError(
                 f"you have {len(found)} projects, and none is set",
                 hint="Say which: --project, DARKROOM_PROJECT, or project in darkroom.toml.",

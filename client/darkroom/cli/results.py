@@ -19,7 +19,7 @@ app = typer.Typer(help="What came of a run.", no_args_is_help=True, rich_markup_
 @app.command()
 @command
 def show(run: RunId = None, project: ProjectName = None, url: Url = None, as_json: AsJson = False) -> None:
-    """Show accuracy, loss, confusion matrix, figures a class, and files."""
+    """Show accuracy, loss, confusions, classes and files."""
     with opened(url, project) as found:
         results = run_of(found, run).results()
     emit(results, as_json, lambda: _show(results))
@@ -67,7 +67,7 @@ def download(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Such as onnx, safetensors, card; by default onnx.", show_default=False
+            metavar="FILE", help="Such as onnx, safetensors, card; by default onnx.", show_default=False
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All files of the run.")] = False,
@@ -80,10 +80,10 @@ def download(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download files of a run, checked by their SHA-256, and print their paths.
+    """Download files of a run, and print their paths.
 
-    Interrupted, the same command goes on where it was. No file of another content is overwritten without
-    --force.
+    They are checked by their SHA-256. Interrupted, the same command goes on where it was. No file of
+    another content is overwritten without --force.
     """
     with opened(url, project) as found, bars() as progress:
         meant = run_of(found, run)

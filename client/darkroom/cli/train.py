@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, RunFailedError
 from ..progress import Progress
 from .bars import bars
 from .exits import FAILED, command
-from .figures import epoch
+from .figures import epoch, name_of
 from .logs import logs
 from .options import AsJson, ProjectName, RunId, Url, opened, run_of
 from .output import emit, facts, figure, line, say, table
@@ -26,7 +26,7 @@ _NO_PARAMETERS = ("configId", "createdAt")
 Parameters = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME=VALUE]...",
+        metavar="NAME=VALUE",
         help="Training parameters, such as epochs=20 or pretrained=false; /api/openapi.json has all of them.",
         show_default=False,
     ),
@@ -38,9 +38,9 @@ Parameters = Annotated[
 def configure(
     parameters: Parameters = None, project: ProjectName = None, url: Url = None, as_json: AsJson = False
 ) -> None:
-    """Set the training parameters; what is left out gets a default that trains well.
+    """Set the training parameters, or show those that are set.
 
-    Without parameters it shows those that are set.
+    What is left out gets a default that trains well.
     """
     asked = parsed(parameters or [])
     with opened(url, project) as found:
@@ -94,9 +94,10 @@ def start(
     url: Url = None,
     as_json: AsJson = False,
 ) -> int:
-    """Start a run, and print its id; with parameters, configure first.
+    """Start a run, and print its id.
 
-    With --wait its progress is shown, and the exit code is 1 where it fails. Ctrl-C leaves it running.
+    With parameters it is configured first. With --wait its progress is shown, and the exit code is 1
+    where it fails. Ctrl-C leaves it running.
     """
     with opened(url, project) as found:
         run = found.train(version_id=version, **parsed(parameters or []))
@@ -118,7 +119,7 @@ def _watch(run: "Run") -> None:
     with bars() as show:
 
         def update(status: "RunStatus") -> None:
-            show(Progress("run", status.progress, 100, "%", f"{status.phase}  {_note(status)}"))
+            show(Progress("run", status.progress, 100, "%", _brief(status)))
             moment = (status.phase, status.metrics.epoch if status.metrics else None)
             if not on_terminal and moment not in seen:
                 seen.append(moment)
@@ -135,9 +136,18 @@ def _watch(run: "Run") -> None:
 
 def _note(status: "RunStatus") -> str:
     parts = [epoch(status.metrics)] if status.metrics else []
-    if status.eta_seconds is not None:
-        parts.append(f"{status.eta_seconds} s left")
-    return "  ".join(parts)
+    return "  ".join([*parts, *_left(status)])
+
+
+def _brief(status: "RunStatus") -> str:
+    """What fits beside a bar: no losses, no speed."""
+    accuracy = figure(status.metrics.val_accuracy) if status.metrics else None
+    parts = [name_of(status.metrics), f"accuracy {accuracy}"] if status.metrics and accuracy else []
+    return "  ".join([status.phase, *parts, *_left(status)])
+
+
+def _left(status: "RunStatus") -> list[str]:
+    return [] if status.eta_seconds is None else [f"{status.eta_seconds} s left"]
 
 
 @app.command()
@@ -182,7 +192,10 @@ app.command("logs")(logs)
 @app.command()
 @command
 def stop(run: RunId = None, project: ProjectName = None, url: Url = None, as_json: AsJson = False) -> None:
-    """Ask a run to stop; one that is training keeps its best weights so far."""
+    """Ask a run to stop.
+
+    One that is training keeps its best weights so far.
+    """
     with opened(url, project) as found:
         info = run_of(found, run).stop()
     emit(info, as_json, lambda: _show_status(info))
