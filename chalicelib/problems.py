@@ -8,8 +8,10 @@ from pydantic_core import ErrorDetails
 
 from .contract import errors
 from .contract.errors import DarkroomError, FieldError
+from .schemas import patterns
 
 MEDIA_TYPE = "application/problem+json"
+_LIKE_AN_ID = "not of the form that this has, such as the id in an earlier answer"
 
 #: The first class that an error is an instance of decides.
 STATUS: dict[type[DarkroomError], tuple[int, str]] = {
@@ -86,7 +88,7 @@ def unprocessable(error: ValidationError) -> errors.UnprocessableError:
 def message(wrong: ErrorDetails) -> str:
     """What pydantic says is wrong, for people: our sentences without its prefix, and no patterns."""
     if wrong["type"] == "string_pattern_mismatch":
-        return "not of the form that this has, such as the id in an earlier answer"
+        return patterns.MEANING.get(wrong["ctx"]["pattern"], _LIKE_AN_ID)
     return wrong["msg"].removeprefix("Value error, ")
 
 

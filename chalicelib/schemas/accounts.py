@@ -6,12 +6,11 @@ from pydantic import Field
 
 from ..contract.records import Project, TaskType, User
 from ..services.accounts import Login
+from . import patterns
 from .base import Answer, Request
 
-Email = Annotated[
-    str, Field(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f.]+$", max_length=254)
-]
-Username = Annotated[str, Field(pattern=r"^[\w.-]+$", min_length=3, max_length=40)]
+Email = Annotated[str, Field(pattern=patterns.EMAIL, max_length=254)]
+Username = Annotated[str, Field(pattern=patterns.USERNAME, min_length=3, max_length=40)]
 Password = Annotated[str, Field(min_length=8, max_length=128)]
 
 
@@ -67,9 +66,7 @@ class LoginAnswer(Answer):
         )
 
 
-#: At least one character that isn't a space, and no control character.
-VISIBLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-ProjectName = Annotated[str, Field(max_length=100, pattern=VISIBLE)]
+ProjectName = Annotated[str, Field(max_length=100, pattern=patterns.VISIBLE)]
 Description = Annotated[str, Field(max_length=2000)]
 
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from ..contract.records import ApiKey, Scope
 from ..services.api_keys import MARK
 from ..services.times import parse
-from .accounts import VISIBLE
+from . import patterns
 from .base import Answer, Request, omitted
 
 
@@ -24,7 +24,7 @@ def _real(text: str) -> str:
 Moment = Annotated[
     str,
     Field(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        pattern=patterns.TIME,
         json_schema_extra={"format": "date-time"},
     ),
     AfterValidator(_real),
@@ -34,7 +34,7 @@ Moment = Annotated[
 class KeyCreate(Request):
     """Without `expiresAt` the key works until it is revoked."""
 
-    name: Annotated[str, Field(max_length=100, pattern=VISIBLE)]
+    name: Annotated[str, Field(max_length=100, pattern=patterns.VISIBLE)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
     expires_at: Moment | None = None
 

@@ -8,10 +8,8 @@ from ..contract.datasets import DatasetVersion
 from ..contract.manifest import Entry
 from ..contract.records import LabelValue, SplitName
 from ..services.comparison import Change, ChangeKind, Comparison
+from . import patterns
 from .base import Answer, Request
-
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-_WITHIN, _END = rf"[^{_CONTROL}]", rf"[^\s{_CONTROL}]"
 
 
 class VersionCreate(Request):
@@ -20,7 +18,7 @@ class VersionCreate(Request):
     It has no space at its ends, and no control character.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=f"^{_END}({_WITHIN}*{_END})?$")]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=patterns.TRIMMED)]
     description: Annotated[str | None, Field(max_length=2000)] = None
 
 

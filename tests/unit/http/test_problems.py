@@ -9,11 +9,13 @@ from pydantic import ValidationError
 from chalicelib.contract import errors
 from chalicelib.contract.errors import DarkroomError, FieldError
 from chalicelib.problems import chalice_problem, internal_problem, is_chalice_error, problem, unprocessable
-from chalicelib.schemas.accounts import ProjectCreate
+from chalicelib.schemas.accounts import ProjectCreate, UserCreate
+from chalicelib.schemas.api_keys import KeyCreate
 from chalicelib.schemas.base import Problem
 from chalicelib.schemas.labels import LabelsAnswer, LabelsCreate
 from chalicelib.schemas.training import TrainingConfigure, training_config
 from chalicelib.schemas.uploads import UploadCreate
+from chalicelib.schemas.versions import VersionCreate
 from chalicelib.services.labelling import LabelFailure, LabelReport
 
 STATUS = {
@@ -134,6 +136,30 @@ def test_at_most_a_hundred_wrong_fields_are_listed():
     with pytest.raises(ValidationError) as refused:
         UploadCreate.model_validate({"files": [{}] * 5000})
     assert len(unprocessable(refused.value).errors) == 100
+
+
+@pytest.mark.parametrize(
+    ("request_model", "members", "said"),
+    [
+        (
+            UserCreate,
+            {"username": "a b", "email": "a@b.cd"},
+            "only letters, digits, dots, dashes and underscores",
+        ),
+        (UserCreate, {"username": "ann", "email": "ann"}, "no email address"),
+        (ProjectCreate, {"projectName": " "}, "text that can be seen"),
+        (VersionCreate, {"name": " first"}, "no space can be at its ends"),
+        (KeyCreate, {"name": "ci", "scopes": ["read"], "expiresAt": "tomorrow"}, "like 2027-01-31"),
+    ],
+    ids=["username", "email", "name", "version", "time"],
+)
+def test_what_is_typed_in_another_form_is_told_what_it_is_not(request_model, members, said):
+    """Names, addresses and times are each told about their own form, and not about ids."""
+    given = members | ({"password": "long enough"} if request_model is UserCreate else {})
+    with pytest.raises(ValidationError) as refused:
+        request_model.model_validate(given)
+    [wrong] = unprocessable(refused.value).errors
+    assert said in wrong.message
 
 
 def test_half_a_character_in_a_label_key_can_be_answered():
