@@ -12,7 +12,7 @@ export TORCH_HOME ?= $(CURDIR)/$(VENV)/torch
 .PHONY: help install demo up bench-data bench-objects bench-training bench-detection bench-defaults doctor deploy destroy cost logs reconcile bench-cold-start package image test soak check format lint types templates test-package policies audit clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s  %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv and install what is pinned
 
@@ -30,7 +30,7 @@ $(STAMP): requirements.txt requirements-dev.txt training_job/requirements.txt da
 demo: $(STAMP) ## train on handwritten digits, all on this machine; KEEP=1 leaves the stack up, PRETRAINED=0 trains from scratch, EPOCHS=3 is sooner done
 	@KEEP=$(KEEP) PRETRAINED=$(PRETRAINED) EPOCHS=$(EPOCHS) $(BIN)/python -m examples.digits
 
-up: $(STAMP) ## run the embedded stack at http://127.0.0.1:$(PORT) until Ctrl-C
+up: $(STAMP) ## run the embedded stack at http://127.0.0.1:8000 until Ctrl-C; PORT=9000 is another port
 	@exec $(BIN)/python -m infra.local --port $(PORT) $(if $(VERBOSE),--verbose)
 
 bench-data: $(STAMP) ## what 100,000 images cost: calls, CPU and memory, on a simulated AWS of 10 ms a call
