@@ -31,6 +31,9 @@ def test_registration_points_at_each_wrong_field(page: Page, url: str) -> None:
     page.get_by_role("button", name="Create account").click()
     expect(page.locator(".field.wrong")).to_have_count(3)
     assert all(each.get_attribute("aria-invalid") for each in page.locator(".field.wrong input").all())
+    expect(page.locator(".field.wrong .error").nth(1)).to_have_text(
+        "No email address: it is like ann@example.org."
+    )
 
 
 def test_expired_session_comes_back_to_the_same_place(page: Page, person: Person) -> None:

@@ -38,7 +38,7 @@ function Header({ signedIn }) {
       <span class="grow"></span>
       ${signedIn && html`<${UploadBadge} />`}
       <a class="quiet" href="/api/docs">API</a>
-      <button class="quiet" type="button" onClick=${() => setMode(nextTheme())} aria-label=${`Colours: ${mode}. Change`}>
+      <button class="quiet" type="button" onClick=${() => setMode(nextTheme())} title="Colours: as the system, light, or dark" aria-label=${`Colours: ${mode}. Change`}>
         ${{ auto: "Auto", light: "Light", dark: "Dark" }[mode]}
       </button>
       ${signedIn && html`<${Account} />`}

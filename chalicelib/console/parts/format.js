@@ -5,6 +5,8 @@ const NUMBER = new Intl.NumberFormat(undefined);
 export const count = (value) => NUMBER.format(value);
 export const many = (value, noun, plural = `${noun}s`) => `${count(value)} ${value === 1 ? noun : plural}`;
 export const percent = (value, digits = 1) => (value == null ? "–" : `${(100 * value).toFixed(digits)} %`);
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+export const day = (text) => DAY.format(new Date(text));
 export const when = (text) => (text ? MEDIUM.format(new Date(text)) : "–");
 
 /** Up to four digits that say something. */
@@ -12,7 +14,7 @@ export function figure(value) {
   if (value == null) return "–";
   if (Number.isInteger(value)) return count(value);
   const size = Math.abs(value);
-  return size >= 100 ? value.toFixed(0) : size >= 1 ? value.toFixed(2) : size >= 0.001 ? value.toFixed(4) : value.toExponential(1);
+  return size >= 100 ? value.toFixed(0) : size >= 1 ? value.toFixed(2) : size >= 0.001 ? value.toFixed(4) : String(Number(value.toPrecision(2)));
 }
 
 export function bytes(value) {

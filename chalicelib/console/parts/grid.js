@@ -90,7 +90,7 @@ function Tile({ image, index, count, active, selected, onClick, onOpen, onBroken
       ? html`<img src=${image.thumbnailUrl} alt="" loading="lazy" decoding="async" draggable="false" onError=${() => onBroken(image)} />`
       : html`<span class="no-picture">${image.rejectReason?.message ?? image.status}</span>`}
     <span class=${cx("caption", image.label == null && "none")}>${label}</span>
-    <span class="name" title=${name}>${name}</span>
+    <span class="name" title=${name}>${name.split("/").at(-1)}</span>
     ${image.split && html`<span class="split">${image.split}</span>`}
   </div>`;
 }

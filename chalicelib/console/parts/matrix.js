@@ -12,9 +12,9 @@ export function Matrix({ confusion, cell, onCell }) {
   const wrong = matrix.reduce((sum, row, index) => sum + totals[index] - row[index], 0);
   const shown = chosen(classes, matrix, totals);
   const heads = shown.every((index) => classes[index].length < 4) ? "flat" : "tilted";
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix">
-    <caption>${wrong ? `${many(wrong, "mistake")}. Rows are the true class, columns the predicted one; a cell opens its mistakes.` : "No mistakes. Rows are the true class, columns the predicted one."}
-      ${shown.length < classes.length && ` Of ${classes.length} classes, the ${shown.length} with the most mistakes.`}</caption>
+  return html`<p class="hint">${wrong ? `${many(wrong, "mistake")}. Rows are the true class, columns the predicted one; a cell opens its mistakes.` : "No mistakes. Rows are the true class, columns the predicted one."}
+      ${shown.length < classes.length && ` Of ${classes.length} classes, the ${shown.length} with the most mistakes.`}</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix" aria-label="Confusion matrix">
     <thead><tr><th scope="col"><span class="unseen">true, predicted</span></th>${shown.map((column) => html`<th scope="col" class=${heads} title=${classes[column]}><span>${classes[column]}</span></th>`)}</tr></thead>
     <tbody>${shown.map((row) => html`<tr><th scope="row" title=${classes[row]}>${classes[row]}</th>${shown.map((column) => html`<${Cell} key=${column}
       number=${matrix[row][column]} share=${totals[row] ? matrix[row][column] / totals[row] : 0} isRight=${row === column} pair=${{ true: classes[row], predicted: classes[column] }}

@@ -43,7 +43,7 @@ function Known({ typed, type }) {
 
 function NewAccount({ typed, type, error }) {
   return html`
-    <${Field} label="Username" name="username" autocomplete="username" required hint="3 to 40 letters, digits, dots or dashes."
+    <${Field} label="Username" name="username" autocomplete="username" required hint="3 to 40 letters, digits, dots, dashes or underscores."
       value=${typed.username} onInput=${type("username")} error=${errorAt(error, "/username")} />
     <${Field} label="Email" name="email" type="email" autocomplete="email" required
       value=${typed.email} onInput=${type("email")} error=${errorAt(error, "/email")} />

@@ -5,7 +5,7 @@ import { useLoaded } from "../app/store.js";
 import { html, useEffect, useState } from "../app/ui.js";
 import { Dialog } from "../parts/dialog.js";
 import { errorAt, Field, Trouble, useSubmit } from "../parts/form.js";
-import { when } from "../parts/format.js";
+import { day, when } from "../parts/format.js";
 import { forgetProject, Loading, Missing } from "../parts/page.js";
 
 export default function Projects() {
@@ -40,7 +40,7 @@ function ProjectCard({ project, onOpen }) {
   return html`<li class="card project">
     <h2><a href=${href("p", project.projectId)}>${project.projectName}</a></h2>
     <p class="dim clamp">${project.description || "No description."}</p>
-    <div class="row foot"><span class="tag">${project.taskType}</span><span class="dim grow">${when(project.createdAt)}</span>
+    <div class="row foot"><span class="tag">${project.taskType}</span><span class="dim grow" title=${when(project.createdAt)}>${day(project.createdAt)}</span>
       <button type="button" class="quiet small" aria-label=${`Rename ${project.projectName}`} onClick=${() => onOpen({ kind: "change", project })}>Rename</button>
       <button type="button" class="quiet small" aria-label=${`Delete ${project.projectName}`} onClick=${() => onOpen({ kind: "delete", project })}>Delete</button></div>
   </li>`;

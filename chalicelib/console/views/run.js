@@ -95,15 +95,21 @@ function Failure({ project, run }) {
   </section>`;
 }
 
+/** The head alone is trained before the epochs, as a 0th. */
+const nameOf = ({ epoch }) => (epoch ? `epoch ${epoch}` : "the head");
+
+/** As the training chooses its best weights: by accuracy, then by loss. */
+const betterBy = (a, b) => (a.valAccuracy ?? -1) - (b.valAccuracy ?? -1) || (b.valLoss ?? Infinity) - (a.valLoss ?? Infinity);
+
 function Curves({ project, history }) {
   if (!history?.length) return null;
   const isDetection = project.taskType === "detection";
-  const best = history.reduce((a, b) => ((b.valAccuracy ?? -1) > (a.valAccuracy ?? -1) ? b : a));
+  const best = history.reduce((a, b) => (betterBy(b, a) > 0 ? b : a));
   const name = isDetection ? "mAP@0.5" : "accuracy";
   return html`<div class="pair">
-    <section class="card"><${Chart} title="Loss" summary=${`Validation loss ${figure(history.at(-1).valLoss)} after epoch ${history.at(-1).epoch}.`}
+    <section class="card"><${Chart} title="Loss" summary=${`Validation loss ${figure(history.at(-1).valLoss)} after ${nameOf(history.at(-1))}.`}
       series=${[{ name: "training", colour: "s1", points: pointsOf(history, "trainLoss") }, { name: "validation", colour: "s2", points: pointsOf(history, "valLoss") }]} /></section>
-    <section class="card"><${Chart} title=${isDetection ? "mAP@0.5" : "Accuracy"} format=${(value) => percent(value, 0)} summary=${`Best validation ${name} ${percent(best.valAccuracy)} in epoch ${best.epoch}.`}
+    <section class="card"><${Chart} title=${isDetection ? "mAP@0.5" : "Accuracy"} format=${(value) => percent(value, 0)} summary=${`Best validation ${name} ${percent(best.valAccuracy)} ${best.epoch ? "in" : "of"} ${nameOf(best)}.`}
       series=${[{ name: "training", colour: "s1", points: pointsOf(history, "trainAccuracy") }, { name: "validation", colour: "s2", points: pointsOf(history, "valAccuracy") }].filter((each) => !isDetection || each.colour === "s2")} /></section>
   </div>`;
 }

@@ -81,7 +81,7 @@ function Parameter({ parameter, value, onChange, error }) {
   const { name, kind, options, optional, doc } = parameter;
   const label = words(name)[0].toUpperCase() + words(name).slice(1);
   const limits = bounds(parameter);
-  const hint = `${doc}${limits ? ` ${limits[0].toUpperCase()}${limits.slice(1)}.` : ""}`;
+  const hint = `${doc.replaceAll("`", "")}${limits ? ` ${limits[0].toUpperCase()}${limits.slice(1)}.` : ""}`;
   if (kind === "boolean") {
     return html`<label class="choice switch"><input type="checkbox" name=${name} checked=${Boolean(value)} onChange=${(event) => onChange(event.currentTarget.checked)} />
       <span><b>${label}</b><br /><span class="hint">${hint}</span></span></label>`;
