@@ -122,6 +122,21 @@ def test_broken_image_is_refused_with_its_reason(page: Page, person: Person, tmp
     expect(refused.locator(".why")).not_to_be_empty()
 
 
+def test_upload_that_waits_for_an_answer_is_not_over(page: Page, person: Person, tmp_path: Path) -> None:
+    """Until the server has answered for the first time it is uploading, and nothing is offered to clear."""
+    for name, content in digits(2)[0]:
+        (tmp_path / name).write_bytes(content)
+    held: list[Route] = []
+    page.route(re.compile("/data/uploads$"), lambda route: held.append(route))
+    person.opens("p", person.project(), "upload")
+    person.chooses(tmp_path)
+    person.press("Upload 2 images")
+    expect(person.heading("Uploading: 0 of 2")).to_be_visible()
+    expect(page.get_by_role("button", name="Clear")).to_have_count(0)
+    held[0].continue_()
+    expect(page.get_by_text("2 accepted, 0 already there")).to_be_visible()
+
+
 def test_upload_goes_on_when_the_browser_is_online_again(page: Page, person: Person, tmp_path: Path) -> None:
     """Offline in the middle of an upload: it waits, says so, and sends the rest; nothing is sent twice."""
     for name, content in digits(30)[0]:

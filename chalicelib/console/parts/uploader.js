@@ -55,9 +55,10 @@ class Uploader {
   }
 
   async #run() {
+    const isRunning = this.active;
+    if (!isRunning) Object.assign(this, { active: true, trouble: null });
     this.#show(true);
-    if (this.active) return;
-    Object.assign(this, { active: true, trouble: null });
+    if (isRunning) return;
     try {
       let batch;
       while ((batch = this.files.filter((each) => each.state === "waiting").slice(0, FILES_A_FORM)).length) {
