@@ -84,7 +84,7 @@ export function BoxEditor({ image, boxes, onChange, selected, onSelect, label, o
   };
   const shown = boxes.map((each, index) => (draft && drag.current?.index === index ? { ...each, box: draft } : each));
   const isNew = draft && drag.current?.index === undefined;
-  return html`<div class="stage">
+  return html`<div class="stage" style=${{ "--height": image.height, "--ratio": image.width / image.height }}>
     <img src=${image.url} alt="" draggable="false" onError=${onBroken} />
     <svg ref=${surface} class="boxes" viewBox=${`0 0 ${image.width} ${image.height}`} tabindex="0" role="application"
         aria-label=${`Boxes on ${image.fileName}: ${boxes.length}. B adds one, comma and full stop choose, arrows move, shift and arrows resize, Delete removes.`}
