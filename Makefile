@@ -83,7 +83,7 @@ test: $(STAMP) ## run every test, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(STAMP) ## inject every fault of docs/reliability.md many more times; takes an hour or more
-	SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 7200 tests/integration/reliability tests/unit/training/test_training_predictor.py
+	SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 7200 tests/integration/reliability tests/unit/training/test_training_predictor.py tests/integration/test_distributed.py
 
 test-package: $(STAMP) ## run the packaged functions and template, and the tests of the main job on them; installs below build/
 	$(BIN)/python -m pytest tests/package

@@ -48,15 +48,14 @@ def test_every_make_target_in_the_readme_exists() -> None:
     assert {"demo", "test", "up"} <= named <= targets
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stack_ends_with_all_its_children(number: signal.Signals, mark: str) -> None:
-    """Ctrl-C or a SIGTERM in the middle of a training ends all of it: exit code 0 and no process left."""
+def test_stack_ends_with_all_its_children(mark: str) -> None:
+    """Ctrl-C in the middle of a training ends all of it: exit code 0 and no process left."""
     with running_stack() as (url, process):
         client = Up(url, process.pid).client()
         _, session = start(client, epochs=1000)
         wait(lambda: status(client, session)["phase"] == "training")
         assert len(processes_with(mark)) > 1
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     assert not processes_with(mark)
 
@@ -98,7 +97,7 @@ def test_taken_port_is_told_in_one_line(up: Up) -> None:
 
 
 def test_demo_trains_to_the_promised_accuracy(mark: str) -> None:
-    """`make demo`, in three epochs, ends by itself as good as its head at least, and leaves nothing running.
+    """`make demo`, in one epoch, ends by itself as good as its head at least, and leaves nothing running.
 
     That all twelve come to 0.98 is in the README, word for word as they printed it.
     """
@@ -108,7 +107,7 @@ def test_demo_trains_to_the_promised_accuracy(mark: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "KEEP": "", "PRETRAINED": "", "EPOCHS": "3"},
+        env={**os.environ, "KEEP": "", "PRETRAINED": "", "EPOCHS": "1"},
     )
     output, _ = demo.communicate(timeout=280)
     assert demo.returncode == 0, output

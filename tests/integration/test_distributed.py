@@ -16,6 +16,9 @@ import training_job.run
 from chalicelib.contract.states import Status
 from infra.local.aws import EmbeddedAws
 
+#: Twenty seconds each.
+LONG = pytest.mark.skipif(os.environ.get("SOAK") != "1", reason="runs in make soak")
+
 #: Nothing in it depends on which process an image is in: no statistics of a batch, no dropout.
 FROZEN = replace(ENDLESS, architecture="resnet18", freeze_backbone=True, batch_size=7, learning_rate=1e-2)
 TWO = {"TRAINING_PROCESSES": "2"}
@@ -106,6 +109,7 @@ def test_two_machines_come_to_what_one_does_until_they_are_stopped(project: Toge
         assert (ours.train_accuracy, ours.val_accuracy) == (theirs.train_accuracy, theirs.val_accuracy)
 
 
+@LONG
 def test_one_process_goes_on_where_two_were_reclaimed(project: Together) -> None:
     """SIGTERM to the first process ends all of them with 143 in time, and another attempt goes on alone."""
     project.add_images(9)
@@ -125,6 +129,7 @@ def test_one_process_goes_on_where_two_were_reclaimed(project: Together) -> None
     assert project.history[: len(before)] == before  # none of them was trained again
 
 
+@LONG
 def test_a_process_that_is_killed_takes_the_others_with_it(project: Together) -> None:
     """SIGKILL to one process ends the job with 137, leaves none behind, and leaves the session as it was."""
     project.add_images(9)
