@@ -18,3 +18,10 @@ def test_counts_of_two_stacks_are_two_metrics(capsys):
     ]
     [metric] = lines[0]["_aws"]["CloudWatchMetrics"]
     assert (metric["Namespace"], metric["Dimensions"]) == ("Darkroom", [["Stack"]])
+
+
+def test_nothing_is_counted_where_metrics_are_off(capsys, monkeypatch):
+    """On one machine stdout is the user's: lines that nobody reads fill a pipe, and hold up the stack."""
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "true")
+    PowertoolsTelemetry(Logger(service="darkroom"), "darkroom-local").count("StaleHeartbeats")
+    assert capsys.readouterr().out == ""
