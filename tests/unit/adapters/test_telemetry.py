@@ -7,8 +7,9 @@ from aws_lambda_powertools import Logger
 from chalicelib.adapters.telemetry import PowertoolsTelemetry
 
 
-def test_counts_of_two_stacks_are_two_metrics(capsys):
+def test_counts_of_two_stacks_are_two_metrics(capsys, monkeypatch):
     """A count is one line in CloudWatch's embedded metric format, with the stack as its dimension."""
+    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED", raising=False)
     for stack in ("darkroom-dev", "darkroom-prod"):
         PowertoolsTelemetry(Logger(service="darkroom"), stack).count("StaleHeartbeats", 2)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
