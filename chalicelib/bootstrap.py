@@ -33,7 +33,7 @@ from .adapters.training import DynamoConfigurations, DynamoIdempotencyKeys, Dyna
 from .adapters.transfers import DynamoTransfers
 from .adapters.uploads import DynamoUploads
 from .adapters.versions import DynamoVersions
-from .services import account_ports, data_ports, log_ports, ports, prediction_ports, transfer_ports
+from .services import account_ports, data_ports, log_ports, ports, prediction_ports, run_ports, transfer_ports
 from .services.acceptance import Acceptance
 from .services.access import Access
 from .services.accounts import Accounts
@@ -72,24 +72,24 @@ class Ports:
     clock: ports.Clock
     ids: ports.Ids
     admission_reader: ports.AdmissionReader
-    hasher: ports.PasswordHasher
+    hasher: account_ports.PasswordHasher
     common_passwords: account_ports.CommonPasswords
     attempts: account_ports.Attempts
     pseudonyms: account_ports.Pseudonyms
-    tokens: ports.Tokens
-    signing_secret: ports.SigningSecret
-    users: ports.Users
-    api_keys: ports.ApiKeys
+    tokens: account_ports.Tokens
+    signing_secret: account_ports.SigningSecret
+    users: account_ports.Users
+    api_keys: account_ports.ApiKeys
     projects: ports.Projects
     images: data_ports.Images
     arrivals: data_ports.Arrivals
     uploads: data_ports.Uploads
     labels: data_ports.Labels
     versions: data_ports.Versions
-    configurations: ports.Configurations
-    sessions: ports.Sessions
-    metrics: ports.Metrics
-    jobs: ports.JobGateway
+    configurations: run_ports.Configurations
+    sessions: run_ports.Sessions
+    metrics: run_ports.Metrics
+    jobs: run_ports.JobGateway
     job_logs: log_ports.JobLogs
     store: ports.ObjectStore
     inspector: ports.ImageInspector
@@ -100,7 +100,7 @@ class Ports:
     large_objects: transfer_ports.LargeObjects
     predictor: prediction_ports.Predictor
     telemetry: ports.Telemetry
-    limits: ports.Limits = ports.NO_LIMITS
+    limits: run_ports.Limits = run_ports.NO_LIMITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,7 +228,7 @@ def aws_ports(settings: Settings, aws: Aws) -> Ports:
         large_objects=S3LargeObjects(aws, settings.bucket),
         predictor=LambdaPredictor(aws, settings.predictor),
         telemetry=telemetry,
-        limits=ports.Limits(int(settings.max_sessions_per_project), int(settings.max_sessions_per_user)),
+        limits=run_ports.Limits(int(settings.max_sessions_per_project), int(settings.max_sessions_per_user)),
     )
 
 

@@ -24,7 +24,8 @@ from chalicelib.contract.records import (
 from chalicelib.contract.states import ACTIVE, Phase, Status, origins
 from chalicelib.contract.tables import REMOVING
 from chalicelib.services.names import folded
-from chalicelib.services.ports import NO_LIMITS, Begun, Limits, Refusal, Seen
+from chalicelib.services.ports import Begun, Seen
+from chalicelib.services.run_ports import NO_LIMITS, Limits, Refusal
 
 
 class FakeUsers:

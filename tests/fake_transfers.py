@@ -9,7 +9,7 @@ from typing import Any
 from chalicelib.contract.datasets import Transfer, TransferKind, TransferStatus, transfer_row
 from chalicelib.contract.errors import UnprocessableError
 from chalicelib.contract.records import Project
-from chalicelib.services.ports import JobSeen
+from chalicelib.services.run_ports import JobSeen
 from chalicelib.services.transfer_ports import ObjectSeen, Part
 
 

@@ -18,16 +18,9 @@ from chalicelib.contract.records import (
     Session,
 )
 from chalicelib.contract.tables import CONFIGURATIONS, IMAGES, LABELS, METRICS, SESSIONS
-from chalicelib.services.ports import (
-    ANY_TYPE,
-    AccessClaims,
-    JobSeen,
-    Picture,
-    PostPolicy,
-    RefreshClaims,
-    SortKey,
-    StoredObject,
-)
+from chalicelib.services.account_ports import AccessClaims, RefreshClaims
+from chalicelib.services.ports import ANY_TYPE, Picture, PostPolicy, SortKey, StoredObject
+from chalicelib.services.run_ports import JobSeen
 from tests.fake_attempts import FakeAttempts, FakePseudonyms
 from tests.fake_images import FakeArrivals, FakeImages, FakeLabels, FakeUploads
 from tests.fake_job_logs import FakeJobLogs

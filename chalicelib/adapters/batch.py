@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from ..contract.datasets import Transfer
 from ..contract.errors import UnavailableError
 from ..contract.records import Session
-from ..services.ports import JobSeen
+from ..services.run_ports import JobSeen
 from ..services.starting import SUBMIT_BUSY, SUBMIT_REFUSED
 from .aws import THROTTLED, Aws, error_code, unavailable
 

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from ..contract.errors import UnavailableError
-from ..services import ports
+from ..services import account_ports
 
 #: Of a password that nobody knows; a login without an account is verified against it.
 _NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$XCjnFA+jirDxYR5wuN2r+Q$dB8Yh3qhIEsJfZX+s7vrqdbpBwjIqFm49o6Y/DMMUL4"
@@ -50,7 +50,9 @@ class BoundedHasher:
         waiting: how many more may wait for their turn.
     """
 
-    def __init__(self, hasher: ports.PasswordHasher, at_once: int | None = None, waiting: int = 100) -> None:
+    def __init__(
+        self, hasher: account_ports.PasswordHasher, at_once: int | None = None, waiting: int = 100
+    ) -> None:
         self._hasher = hasher
         at_once = at_once or max(1, (os.cpu_count() or 1) // 2)
         self._turns = Semaphore(at_once)

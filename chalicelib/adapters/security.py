@@ -7,7 +7,8 @@ import jwt
 from ..contract.errors import UnauthenticatedError
 from ..contract.ids import ulid
 from ..contract.signing import SigningKey
-from ..services.ports import AccessClaims, Clock, RefreshClaims
+from ..services.account_ports import AccessClaims, RefreshClaims
+from ..services.ports import Clock
 
 _ISSUER = "darkroom"
 _ALGORITHM = "HS256"

@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 
 from ..contract.errors import UnavailableError
 from ..contract.signing import KeyRing, SigningKey
-from ..services.ports import Clock, SigningSecret
+from ..services.account_ports import SigningSecret
+from ..services.ports import Clock
 from .aws import Aws, error_code, unavailable
 
 _CURRENT, _PENDING = "AWSCURRENT", "AWSPENDING"

@@ -13,7 +13,7 @@ from ..contract.attributes import to_item
 from ..contract.records import Session
 from ..contract.states import TERMINAL
 from ..contract.tables import PROJECTS, SESSIONS, SLOTS, USERS, slot, slot_key
-from ..services.ports import Limits, Refusal
+from ..services.run_ports import Limits, Refusal
 from .aws import contended
 from .dynamodb import Tables, until_free
 
@@ -38,7 +38,7 @@ class SessionSlots:
         self._tables = tables
 
     def put(self, session: Session, limits: Limits) -> Refusal | None:
-        """Puts a session that isn't there yet; see `ports.Sessions.add`."""
+        """Puts a session that isn't there yet; see `run_ports.Sessions.add`."""
         holders = list(_holders(session, limits))
         for _ in range(_TRIES):
             full = until_free(lambda: self._try(session, holders))

@@ -13,7 +13,8 @@ from ..contract.tables import (
     ACTIVE as ACTIVE_KEY,
 )
 from ..contract.tables import ACTIVE_SESSIONS, CONFIGURATIONS, IDEMPOTENCY, METRICS, PROJECTS, SESSIONS
-from ..services.ports import NO_LIMITS, Begun, Limits, Refusal
+from ..services.ports import Begun
+from ..services.run_ports import NO_LIMITS, Limits, Refusal
 from .dynamodb import Tables, until_free
 from .slots import SessionSlots
 

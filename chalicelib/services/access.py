@@ -7,8 +7,9 @@ from datetime import timedelta
 from ..contract.errors import ForbiddenError, NotFoundError, UnauthenticatedError, UnavailableError
 from ..contract.ids import is_ulid
 from ..contract.records import ApiKey, Project, Scope, Session, User
+from .account_ports import ApiKeys, Tokens
 from .api_keys import MARK, PresentedKey, no_such_key
-from .ports import AdmissionReader, ApiKeys, Clock, Seen, Telemetry, Tokens
+from .ports import AdmissionReader, Clock, Seen, Telemetry
 from .times import rfc3339
 
 #: How long a use of a key stands for those after it: a write of the user's row in five minutes, at most.

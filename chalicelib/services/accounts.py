@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ..contract.errors import DarkroomError, FieldError, UnauthenticatedError, UnprocessableError
 from ..contract.records import RefreshToken, User
-from .account_ports import CommonPasswords
+from .account_ports import AccessClaims, CommonPasswords, PasswordHasher, RefreshClaims, Tokens, Users
 from .login_guard import LoginGuard
 from .names import folded
-from .ports import AccessClaims, Clock, Ids, PasswordHasher, RefreshClaims, Telemetry, Tokens, Users
+from .ports import Clock, Ids, Telemetry
 from .times import rfc3339
 
 

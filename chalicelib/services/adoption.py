@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from ..contract.records import Session
-from .ports import JobGateway, JobSeen, Sessions, Telemetry
+from .ports import Telemetry
+from .run_ports import JobGateway, JobSeen, Sessions
 
 OVER = ("SUCCEEDED", "FAILED")
 

@@ -21,7 +21,8 @@ from ..contract.errors import (
 )
 from ..contract.ids import PATTERN
 from ..contract.records import ApiKey, Scope, User
-from .ports import ApiKeys, Clock, Ids, Telemetry
+from .account_ports import ApiKeys
+from .ports import Clock, Ids, Telemetry
 from .times import parse, rfc3339
 
 MARK = "dk_"

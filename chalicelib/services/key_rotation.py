@@ -8,7 +8,8 @@ import secrets
 from datetime import timedelta
 
 from ..contract.signing import KeyRing, SigningKey
-from .ports import Clock, SigningSecret
+from .account_ports import SigningSecret
+from .ports import Clock
 
 #: 576 bits, in the letters of URLs.
 _RANDOM_BYTES = 72

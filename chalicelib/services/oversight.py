@@ -13,7 +13,8 @@ from ..contract.errors import UnavailableError
 from ..contract.records import Failure, Session
 from ..contract.states import Status
 from .adoption import OVER, Adoption
-from .ports import Clock, JobGateway, JobSeen, Sessions, Telemetry
+from .ports import Clock, Telemetry
+from .run_ports import JobGateway, JobSeen, Sessions
 from .silence import SECOND_LOOK_SECONDS, is_silent
 from .times import parse, rfc3339
 

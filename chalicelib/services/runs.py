@@ -9,7 +9,8 @@ from ..contract.errors import ConflictError
 from ..contract.records import EpochMetrics, Session
 from ..contract.states import Status
 from .gallery import sign_thumbnail
-from .ports import Clock, JobGateway, Metrics, ObjectStore, Sessions
+from .ports import Clock, ObjectStore
+from .run_ports import JobGateway, Metrics, Sessions
 from .times import rfc3339
 
 POLL_SECONDS = 5

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ..contract.records import Session
 from ..contract.states import Status
-from .ports import JobSeen
+from .run_ports import JobSeen
 from .times import parse
 
 SILENT_AFTER = timedelta(minutes=4)

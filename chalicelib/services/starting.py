@@ -12,7 +12,8 @@ from ..contract.errors import NotFoundError, RequestError, TooManyRequestsError,
 from ..contract.records import Failure, Session
 from ..contract.states import Status
 from .adoption import Adoption
-from .ports import Begun, Clock, IdempotencyKeys, Ids, JobGateway, Limits, Refusal, Sessions, Telemetry
+from .ports import Begun, Clock, IdempotencyKeys, Ids, Telemetry
+from .run_ports import JobGateway, Limits, Refusal, Sessions
 from .times import rfc3339
 
 #: On top of the run's own limit: downloading before it, evaluating and exporting after it.

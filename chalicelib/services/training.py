@@ -17,8 +17,9 @@ from ..contract.records import Configuration, Project, Session, TaskType
 from ..contract.results import MAX_CLASSES
 from ..contract.states import Status
 from ..contract.tables import ACTIVE
-from .ports import Clock, Configurations, Ids
+from .ports import Clock, Ids
 from .readiness import Reason, judge
+from .run_ports import Configurations
 from .starting import Started, Starting
 from .times import rfc3339
 from .versions import Versions

@@ -9,7 +9,8 @@ from datetime import timedelta
 from ..contract.datasets import Transfer, TransferKind, TransferStatus
 from ..contract.errors import UnavailableError
 from ..contract.records import Failure
-from .ports import Clock, JobSeen, Telemetry
+from .ports import Clock, Telemetry
+from .run_ports import JobSeen
 from .starting import SUBMIT_REFUSED
 from .times import parse, rfc3339
 from .transfer_ports import TransferJobs, Transfers

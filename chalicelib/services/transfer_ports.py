@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ..contract.datasets import Transfer, TransferKind, TransferStatus
 from ..contract.records import Project
-from .ports import JobSeen
+from .run_ports import JobSeen
 
 
 class Transfers(Protocol):
@@ -38,7 +38,7 @@ class ProjectReader(Protocol):
 
 
 class TransferJobs(Protocol):
-    """AWS Batch's queue of imports and exports; see `ports.JobGateway`."""
+    """AWS Batch's queue of imports and exports; see `run_ports.JobGateway`."""
 
     def submit(self, transfer: Transfer) -> str: ...
 

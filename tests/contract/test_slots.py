@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.contract.states import Status
-from chalicelib.services.ports import Limits, Refusal
+from chalicelib.services.run_ports import Limits, Refusal
 from tests.support import NOW, make_project, make_session, make_user
 
 LIMITS = Limits(per_project=2, per_user=3)

@@ -13,7 +13,7 @@ from chalicelib.bootstrap import Services, assemble, aws_ports
 from chalicelib.contract.attributes import from_item, to_item
 from chalicelib.contract.records import Project, Session
 from chalicelib.contract.tables import PROJECTS, SESSIONS
-from chalicelib.services.ports import NO_LIMITS, Limits
+from chalicelib.services.run_ports import NO_LIMITS, Limits
 from chalicelib.settings import Settings
 from infra.local.aws import EmbeddedAws
 from tests.images import image

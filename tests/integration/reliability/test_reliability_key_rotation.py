@@ -15,8 +15,8 @@ from chalicelib.adapters.security import JwtTokens
 from chalicelib.adapters.signing import SecretVersions, SigningKeys
 from chalicelib.contract.errors import UnauthenticatedError
 from chalicelib.contract.ids import ulid
+from chalicelib.services.account_ports import AccessClaims, RefreshClaims
 from chalicelib.services.key_rotation import KeyRotation
-from chalicelib.services.ports import AccessClaims, RefreshClaims
 from infra.local.aws import EmbeddedAws
 from tests.fakes import FakeClock
 

@@ -19,9 +19,9 @@ from chalicelib.contract.errors import (
     UnauthenticatedError,
 )
 from chalicelib.contract.records import User
+from chalicelib.services.account_ports import AccessClaims
 from chalicelib.services.accounts import Login
 from chalicelib.services.login_guard import FREE, LONGEST_SECONDS
-from chalicelib.services.ports import AccessClaims
 from infra.local.server import Server
 from tests.fakes import fake_ports
 from tests.integration.conftest import Api, forget

@@ -21,8 +21,8 @@ from chalicelib.adapters.signing import SecretVersions, SigningKeys
 from chalicelib.contract.ids import ulid
 from chalicelib.contract.signing import KeyRing
 from chalicelib.routes.documentation import BLUEPRINTS
+from chalicelib.services.account_ports import AccessClaims
 from chalicelib.services.key_rotation import KeyRotation
-from chalicelib.services.ports import AccessClaims
 from chalicelib.settings import Settings
 from infra.local.aws import EmbeddedAws
 from tests.fakes import FakeClock

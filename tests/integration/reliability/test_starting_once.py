@@ -15,7 +15,7 @@ import urllib3
 from app import app
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.errors import ConflictError, TooManyRequestsError
-from chalicelib.services.ports import Limits
+from chalicelib.services.run_ports import Limits
 from infra.local.aws import EmbeddedAws
 from infra.local.server import Server
 from tests.fakes import fake_ports

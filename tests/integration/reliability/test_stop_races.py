@@ -13,7 +13,7 @@ from chalicelib.bootstrap import Services
 from chalicelib.contract.errors import ConflictError, LostClaimError
 from chalicelib.contract.records import Session
 from chalicelib.contract.states import ACTIVE, Status
-from chalicelib.services.ports import JobSeen
+from chalicelib.services.run_ports import JobSeen
 from infra.local.aws import EmbeddedAws
 from tests.integration.conftest import Api
 from tests.integration.reliability.stage import Stage

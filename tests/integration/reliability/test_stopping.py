@@ -12,7 +12,7 @@ from chalicelib.bootstrap import assemble
 from chalicelib.contract.errors import ConflictError, LostClaimError
 from chalicelib.contract.records import Session
 from chalicelib.contract.states import TERMINAL, Status, origins
-from chalicelib.services.ports import JobSeen
+from chalicelib.services.run_ports import JobSeen
 from chalicelib.services.starting import Starting
 from tests.fakes import FakeSessions, fake_ports
 from tests.interleaving import Choose, Turns, every_order

@@ -16,7 +16,7 @@ from chalicelib.adapters.aws import Aws
 from chalicelib.adapters.dynamodb import Tables
 from chalicelib.adapters.training import DynamoIdempotencyKeys, DynamoSessions
 from chalicelib.contract.errors import ContendedError
-from chalicelib.services.ports import Limits
+from chalicelib.services.run_ports import Limits
 from tests.support import make_project, make_session, make_user, new_id
 
 LIMITS = Limits(per_project=2, per_user=2)

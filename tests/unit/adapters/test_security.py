@@ -15,7 +15,7 @@ from chalicelib.adapters.security import JwtTokens
 from chalicelib.contract.errors import UnauthenticatedError
 from chalicelib.contract.ids import is_ulid
 from chalicelib.contract.signing import KeyRing, SigningKey
-from chalicelib.services.ports import AccessClaims, RefreshClaims
+from chalicelib.services.account_ports import AccessClaims, RefreshClaims
 from tests.fakes import FakeClock
 
 KEY = "k" * 64

@@ -15,8 +15,8 @@ from chalicelib.adapters.security import JwtTokens
 from chalicelib.adapters.signing import KEPT, LEAST_AGE, SecretVersions, SigningKeys
 from chalicelib.contract.errors import UnauthenticatedError, UnavailableError
 from chalicelib.contract.signing import KeyRing
+from chalicelib.services.account_ports import AccessClaims, RefreshClaims
 from chalicelib.services.key_rotation import OVERLAP, KeyRotation
-from chalicelib.services.ports import AccessClaims, RefreshClaims
 from tests.fakes import FakeClock
 
 ACCESS = AccessClaims("U", 3)

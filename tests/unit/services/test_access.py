@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.errors import NotFoundError, UnauthenticatedError
-from chalicelib.services.ports import AccessClaims, RefreshClaims
+from chalicelib.services.account_ports import AccessClaims, RefreshClaims
 from tests.fakes import fake_ports
 from tests.support import NOW, make_project, make_session, make_user, new_id
 

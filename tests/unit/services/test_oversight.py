@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chalicelib.bootstrap import assemble
 from chalicelib.contract.states import TERMINAL, Status, may_move
 from chalicelib.services.oversight import failure_of
-from chalicelib.services.ports import JobSeen
+from chalicelib.services.run_ports import JobSeen
 from chalicelib.services.times import rfc3339
 from tests.fakes import fake_ports
 from tests.support import make_session

@@ -15,8 +15,8 @@ from chalicelib.contract.records import EpochMetrics, Project
 from chalicelib.contract.states import Status
 from chalicelib.contract.tables import CONFIGURATIONS, IMAGES, LABELS, SESSIONS
 from chalicelib.services.direct_uploads import SentFile
-from chalicelib.services.ports import JobSeen
 from chalicelib.services.removal import QUIET
+from chalicelib.services.run_ports import JobSeen
 from chalicelib.services.times import rfc3339
 from chalicelib.services.uploads import AnnouncedFile
 from tests.fakes import FakeStore, fake_ports

@@ -15,7 +15,7 @@ from chalicelib.contract.errors import (
 )
 from chalicelib.contract.objects import version_key
 from chalicelib.contract.states import Status
-from chalicelib.services.ports import Limits
+from chalicelib.services.run_ports import Limits
 from tests.fakes import FakeJobs, fake_ports
 from tests.support import make_image, make_label, new_id
 

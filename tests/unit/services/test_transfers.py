@@ -8,7 +8,7 @@ from chalicelib.bootstrap import assemble
 from chalicelib.contract.datasets import FORMATS, TransferStatus
 from chalicelib.contract.errors import ConflictError, NotFoundError, UnavailableError, UnprocessableError
 from chalicelib.contract.objects import transfer_key
-from chalicelib.services.ports import JobSeen
+from chalicelib.services.run_ports import JobSeen
 from chalicelib.services.starting import SUBMIT_REFUSED
 from chalicelib.services.times import rfc3339
 from chalicelib.services.transfer_jobs import failure_of
