@@ -79,8 +79,8 @@ cost: $(STAMP) ## what STAGE=dev has cost, by service and month
 logs: $(STAMP) ## show the logs of STAGE=dev as they are written; SINCE=10m GROUP=training
 	@$(DEPLOY) $(if $(SINCE),--since "$(SINCE)") $(if $(GROUP),--group "$(GROUP)")
 
-test: $(STAMP) ## run every test, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(STAMP) ## run every test, in three processes: on two cores, as some wait
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: $(STAMP) ## inject every fault of docs/reliability.md many more times; takes an hour or more
 	SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 7200 tests/integration/reliability tests/unit/training/test_training_predictor.py tests/integration/test_distributed.py

@@ -41,15 +41,10 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def theme() -> str:
-    return "light"
-
-
-@pytest.fixture
-def page(browser: Browser, url: str, theme: str) -> Iterator[Page]:
+def page(browser: Browser, url: str) -> Iterator[Page]:
     """A page whose errors, refused scripts and requests to anywhere else fail the test."""
     context = browser.new_context(
-        base_url=url, color_scheme=theme, viewport={"width": 1360, "height": 900}, reduced_motion="reduce"
+        base_url=url, viewport={"width": 1360, "height": 900}, reduced_motion="reduce"
     )
     page, wrong = context.new_page(), []
     page.set_default_timeout(PATIENCE)
@@ -75,9 +70,9 @@ def _foreign(address: str, wrong: list[str]) -> None:
 
 
 @pytest.fixture
-def person(page: Page, url: str, theme: str) -> Person:
+def person(page: Page, url: str) -> Person:
     """Somebody new, signed in, on the page of their projects."""
-    return Person.signed_in(page, url, theme)
+    return Person.signed_in(page, url)
 
 
 @pytest.fixture(scope="session")

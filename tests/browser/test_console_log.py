@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from chalicelib.contract.states import Status
@@ -43,10 +42,7 @@ def until(page: Page, measure: str, most: float) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_log_of_a_run_that_is_tried_again_and_fails(
-    page: Page, person: Person, theme: str, tmp_path: Path
-) -> None:
+def test_log_of_a_run_that_is_tried_again_and_fails(page: Page, person: Person, tmp_path: Path) -> None:
     """Lines come as they are written; a reader's place is kept; what failed is told, its traceback folded."""
     project_id, word = person.project(), tmp_path / "word"
     tables = Tables.behind(person.client, project_id)

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 
 from examples.digits import digits
@@ -12,11 +11,10 @@ from tests.browser.person import Person
 TRAINED = 120_000  # milliseconds that the tiny training may take on a busy machine
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_folder_becomes_a_model_by_clicking(page: Page, url: str, theme: str, digit_folder: Path) -> None:
+def test_folder_becomes_a_model_by_clicking(page: Page, url: str, digit_folder: Path) -> None:
     """Upload, label, configure, train, watch, and look at what the model gets wrong; axe finds nothing."""
     offer_predictions(page)
-    person = Person.signed_up(page, url, theme)
+    person = Person.signed_up(page, url)
     person.looks_at("welcome")
     create_project(page, person)
     upload(page, person, digit_folder)

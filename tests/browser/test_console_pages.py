@@ -41,7 +41,6 @@ def _counted(page: Page) -> list[int]:
     return received
 
 
-@pytest.mark.parametrize("theme", ["dark"])
 def test_boxes_are_drawn_moved_named_and_taken_back(page: Page, person: Person) -> None:
     """By mouse and by keyboard, with undo; each image is stored when the next one is opened."""
     project_id = person.project("detection")
@@ -132,10 +131,9 @@ def test_runs_are_compared(page: Page, person: Person) -> None:
     expect(parameters).to_have_count(5)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_api_reference_shows_every_operation(page: Page, url: str, theme: str) -> None:
+def test_api_reference_shows_every_operation(page: Page, url: str) -> None:
     """All operations of openapi.json with their members, found by a word; nothing comes from elsewhere."""
-    person = Person(page, url, theme, "nobody", None)
+    person = Person(page, url, "nobody", None)
     page.goto("/api/docs")
     expect(page.get_by_role("heading", name="API reference")).to_be_visible()
     document = page.evaluate("fetch('/api/openapi.json').then((answer) => answer.json())")
