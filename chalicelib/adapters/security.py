@@ -1,6 +1,8 @@
 """The tokens that logins give."""
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import jwt
 
@@ -13,6 +15,8 @@ from ..services.ports import Clock
 _ISSUER = "darkroom"
 _ALGORITHM = "HS256"
 _REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub", "jti", "ver"]
+#: Of those that a function has seen to be good, the latest; a kilobyte each.
+_REMEMBERED_TOKENS = 1024
 
 
 class Keys(Protocol):
@@ -30,6 +34,8 @@ class JwtTokens:
     def __init__(self, keys: Keys, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
+        # The signature of a token says the same each time, and whoever watches a run shows one often.
+        self._verified = lru_cache(maxsize=_REMEMBERED_TOKENS)(self._verify)
         self.access_seconds = 15 * 60
         self.refresh_seconds = 30 * 24 * 3600
 
@@ -61,30 +67,41 @@ class JwtTokens:
         common = {"iss": _ISSUER, "aud": kind, "iat": moment, "exp": moment + seconds}
         return jwt.encode(common | own, signing.key, _ALGORITHM, headers={"kid": signing.key_id})
 
-    def _read(self, token: str, kind: str) -> dict[str, Any]:
+    def _read(self, token: str, kind: str) -> Mapping[str, Any]:
         try:
-            found: dict[str, Any] = jwt.decode(
-                token,
-                self._key_of(token),
-                algorithms=[_ALGORITHM],
-                audience=kind,
-                issuer=_ISSUER,
-                options={"require": _REQUIRED_CLAIMS, "verify_exp": False, "verify_iat": False},
-            )
+            found = self._verified(token, kind)
+            if self._keys.find(found.key_id) != found.key:  # it was retired meanwhile
+                raise jwt.InvalidSignatureError("signed by no key that is in use")
         except jwt.InvalidTokenError as error:
             raise UnauthenticatedError("this token isn't valid", hint="Log in again.") from error
-        if not isinstance(found["exp"], int):  # NaN would be for ever
+        expiry = found.claims["exp"]
+        if not isinstance(expiry, int):  # NaN would be for ever
             raise UnauthenticatedError("this token isn't valid", hint="Log in again.")
-        if found["exp"] <= self._clock.now().timestamp():
+        if expiry <= self._clock.now().timestamp():
             raise UnauthenticatedError(
                 "this token has expired", code="token-expired", hint="Use the refresh token, or log in again."
             )
-        return found
+        return found.claims
 
-    def _key_of(self, token: str) -> str:
-        """The key that a token names; raises as `jwt.decode` does."""
-        key_id = jwt.get_unverified_header(token).get("kid")
+    def _verify(self, token: str, kind: str) -> "_Verified":
+        key_id = jwt.get_unverified_header(token).get("kid", "")
         key = self._keys.find(key_id) if key_id else None
         if key is None:
             raise jwt.InvalidSignatureError("signed by no key that is in use")
-        return key
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            audience=kind,
+            issuer=_ISSUER,
+            options={"require": _REQUIRED_CLAIMS, "verify_exp": False, "verify_iat": False},
+        )
+        return _Verified(key_id, key, claims)
+
+
+class _Verified(NamedTuple):
+    """A token that was signed by this key, whenever that was."""
+
+    key_id: str
+    key: str
+    claims: Mapping[str, Any]

@@ -16,6 +16,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.logs.models import LogGroup, LogStream, logs_backends
 
 from .appended import Appended
+from .background import beside
 
 #: Between two looks at what a container wrote, in seconds.
 _LOOK_SECONDS = 0.5
@@ -49,14 +50,8 @@ def shipping(log: Path, stream: LogStream | None) -> Iterator[None]:
     if stream is None:
         yield
         return
-    stop, shipper = threading.Event(), _Shipper(Appended(log), stream)
-    thread = threading.Thread(target=shipper.run, args=(stop,), name="awslogs", daemon=True)
-    thread.start()
-    try:
+    with beside(_Shipper(Appended(log), stream).run, name="awslogs", patience=None):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @dataclass

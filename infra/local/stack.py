@@ -12,6 +12,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from .aws import REGION, EmbeddedAws, embedded_aws
+from .background import beside
 from .batch import Runner
 from .invocations import machine_environment
 from .queues import event_sources, poll
@@ -79,7 +80,7 @@ def running_stack(
         runners = stack.enter_context(
             compute(aws, outside, log_folder, slots=slots, grace_seconds=grace_seconds)
         )
-        stack.enter_context(threads(_work(app, aws)))
+        stack.enter_context(beside(*_work(app, aws)))
         stack.enter_context(serving(server))
         url = f"http://{host}:{server.server_port}"
         yield Stack(url=url, aws=aws, runner=runners["JobQueue"], data_runner=runners["DataJobQueue"])
@@ -122,21 +123,6 @@ def compute(
             stack.callback(runners[queue].close)
             runners[queue].attach(aws.outputs[queue], REGION)
         yield runners
-
-
-@contextmanager
-def threads(work: list[Callable[[threading.Event], Any]]) -> Iterator[None]:
-    """Runs each of these in a thread that ends, when the context does, by the event that it is given."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=each, args=(stop,), daemon=True) for each in work]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(timeout=5)  # a handler that hangs must not keep the stack from ending
 
 
 @contextmanager

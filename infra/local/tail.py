@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .appended import Appended
+from .background import beside
 
 #: What a line has beside its message that people have no use for here, or know: a file is one job's.
 _ASIDE = {"time", "level", "message", "exception"}
@@ -18,25 +19,20 @@ _IDENTITY = {"projectId", "sessionId", "transferId", "requestId", "jobId", "atte
 @contextmanager
 def tailing(folder: Path, out: BinaryIO) -> Iterator[None]:
     """Copies what is appended to the log files of a folder from now on."""
-    stop = threading.Event()
-    tail = _Tail(out, {path: Appended(path, path.stat().st_size) for path in folder.glob("*.log")})
-    thread = threading.Thread(target=tail.run, args=(folder, stop), daemon=True)
-    thread.start()
-    try:
+    seen = {path: Appended(path, path.stat().st_size) for path in folder.glob("*.log")}
+    with beside(_Tail(folder, out, seen).run):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @dataclass
 class _Tail:
+    folder: Path
     out: BinaryIO
     seen: dict[Path, Appended]
 
-    def run(self, folder: Path, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         while not stop.wait(0.2):
-            for path in folder.glob("*.log"):
+            for path in self.folder.glob("*.log"):
                 self._show(path)
             self.out.flush()
 

@@ -11,11 +11,12 @@ from typing import Any
 from zipfile import ZipFile
 
 from infra.local.aws import EmbeddedAws, embedded_aws
+from infra.local.background import beside
 from infra.local.functions import Configuration, Function
 from infra.local.invocations import machine_environment
 from infra.local.queues import EventSource, poll, queue_of
 from infra.local.schedules import rate_seconds, repeat, scheduled_event
-from infra.local.stack import compute, threads
+from infra.local.stack import compute
 from infra.package import Package
 
 from .gateway import gateway
@@ -72,7 +73,7 @@ def packaged_stack(
             )
             stack.callback(functions[name].close)
         aws.functions[aws.predictor] = functions["Predictor"]
-        stack.enter_context(threads(_work(plain, aws, functions)))
+        stack.enter_context(beside(*_work(plain, aws, functions)))
         url = stack.enter_context(gateway(api_of(plain), functions))
         yield PackagedStack(url=url, aws=aws, functions=functions, plain=plain)
 

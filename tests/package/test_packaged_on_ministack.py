@@ -12,9 +12,9 @@ import pytest
 from chalicelib.services.acceptance import MAX_IMAGE_BYTES
 from examples.digits import digits
 from examples.http import ApiError, Client
+from infra.local.background import beside
 from infra.local.functions import Configuration, Function
 from infra.local.queues import EventSource, poll
-from infra.local.stack import threads
 from infra.package import Package
 from infra.packaged.environments import environment
 from infra.packaged.gateway import gateway
@@ -49,7 +49,7 @@ def url(
             stack.callback(functions[name].close)
         [ingest] = [each for each in mappings_of(plain) if each["FunctionName"] == {"Ref": "Ingest"}]
         source = _source(aws, functions["Ingest"], ingest["EventSourceArn"]["Fn::GetAtt"][0])
-        stack.enter_context(threads([partial(_poll, source, aws)]))
+        stack.enter_context(beside(partial(_poll, source, aws)))
         yield stack.enter_context(gateway(api_of(plain), functions))
 
 

@@ -117,6 +117,49 @@ def test_tokens_expire_to_the_second(tokens, clock, kind, seconds):
     assert refused.value.code == "token-expired"
 
 
+class Changing:
+    """Keys of a function that has read the secret again."""
+
+    def __init__(self) -> None:
+        self.ring = KEYS
+
+    @property
+    def current(self) -> SigningKey:
+        return self.ring.current
+
+    def find(self, key_id: str) -> str | None:
+        return self.ring.find(key_id)
+
+
+@pytest.mark.parametrize("key_id", ["2", "1"])
+def test_a_token_that_was_good_is_refused_once_its_key_is_gone(clock, key_id):
+    """That its signature was seen to be good holds for as long as the key does: by its id and its text."""
+    keys = Changing()
+    tokens = JwtTokens(keys, clock)
+    token = tokens.access(ACCESS)
+    assert tokens.read_access(token) == ACCESS
+    keys.ring = KeyRing(SigningKey(key_id, "n" * 64))
+    with pytest.raises(UnauthenticatedError):
+        tokens.read_access(token)
+    keys.ring = KeyRing(SigningKey("3", "o" * 64), previous=KEYS.current)
+    assert tokens.read_access(token) == ACCESS
+
+
+def test_a_signature_is_verified_once(tokens, monkeypatch):
+    """Whoever watches a run shows one token many times; a bad one is looked at each time."""
+    verified: list[str] = []
+    decode = jwt.decode
+    monkeypatch.setattr(
+        jwt, "decode", lambda token, *more, **how: verified.append(token) or decode(token, *more, **how)
+    )
+    good, bad = tokens.access(ACCESS), tokens.access(ACCESS)[:-2] + "AA"
+    for _ in range(3):
+        assert tokens.read_access(good) == ACCESS
+        with pytest.raises(UnauthenticatedError):
+            tokens.read_access(bad)
+    assert (verified.count(good), verified.count(bad)) == (1, 3)
+
+
 def test_a_token_names_its_key(tokens):
     """The header says which key signed, so that keys can be changed."""
     assert jwt.get_unverified_header(tokens.access(ACCESS))["kid"] == "1"
