@@ -3,19 +3,22 @@
     python -m bench.defaults                    handwritten digits of scikit-learn, from scratch
     python -m bench.defaults --images FOLDER    a folder of images for each class, from scratch
     ... --pretrained                            mobilenet_v2 instead, from ImageNet weights
+    ... --brief                                 the defaults alone, and torchvision's recipe
 
-Accuracies are of the validation split, means over the seeds. The last line is one of JSON.
+Torchvision's recipe trains the same model on the same splits. Accuracies are of the validation split,
+means over the seeds. The last line is one of JSON.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,14 +26,17 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from bench.peers import torchvision_recipe
+from bench.training.protocol import Case
 from chalicelib.contract.config import TrainingConfig
 from chalicelib.contract.manifest import Entry, pack, unpack
 from training_job.classification import set_up
-from training_job.config import available_cores
+from training_job.config import available_cores, given
 from training_job.engine import fit
 from training_job.figures import NullSink
 from training_job.group import Group
 from training_job.manifest import Manifest
+from training_job.split import split_of
 from training_job.weights import checkpoint_dir
 
 PRETRAINED: list[Mapping[str, Any]] = [
@@ -51,6 +57,10 @@ SCRATCH: list[Mapping[str, Any]] = [
     {"warmupEpochs": 1},
     {"optimizer": "sgd"},
 ]
+RECIPE = "torchvision's recipe"
+
+#: Accuracies after each epoch with these parameters.
+Train = Callable[["Pictures", Mapping[str, Any]], list[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +119,30 @@ def accuracies(pictures: Pictures, parameters: Mapping[str, Any]) -> list[float]
     return [each.val_accuracy for each in result.history]
 
 
-def measure(pictures: Pictures, parameters: Mapping[str, Any], seeds: int) -> dict[str, float]:
+def torchvision_accuracies(pictures: Pictures, parameters: Mapping[str, Any]) -> list[float]:
+    """The same of torchvision's recipe: the same model, split and batch size, its own rates and crops."""
+    config = TrainingConfig.from_json(parameters).resolved()
+    split = split_of(pictures.manifest.entries, share=config.validation_split, seed=config.seed)
+    with TemporaryDirectory() as folder:
+        for name, entries in (("train", split.train), ("val", split.val)):
+            for entry in entries:
+                path = Path(folder, name, str(entry.label), f"{entry.image_id}.png")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(pictures.get(entry.image_id))
+        torch.manual_seed(config.seed)
+        case = Case(
+            data=folder, out=folder, model=given(config.architecture), size=given(config.image_size),
+            batch=given(config.batch_size), epochs=given(config.epochs), pretrained=config.pretrained,
+            workers=0,
+        )  # fmt: skip
+        return list(torchvision_recipe.run(case))
+
+
+def measure(
+    pictures: Pictures, parameters: Mapping[str, Any], seeds: int, train: Train = accuracies
+) -> dict[str, float]:
     start = time.process_time()
-    runs = [accuracies(pictures, {**parameters, "seed": seed}) for seed in range(seeds)]
+    runs = [train(pictures, {**parameters, "seed": seed}) for seed in range(seeds)]
     return {
         "first": fmean(each[0] for each in runs),
         "second": fmean(each[1] for each in runs),
@@ -128,6 +159,7 @@ def rows(
     for own in candidates:
         name = ", ".join(f"{key} {value}" for key, value in own.items()) or "the defaults"
         yield name, measure(pictures, {**shared, **own}, seeds)
+    yield RECIPE, measure(pictures, shared, seeds, torchvision_accuracies)
 
 
 def main() -> None:
@@ -137,6 +169,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=0, help="side of the images, in pixels")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument(
+        "--brief", action="store_true", help="the defaults alone, beside torchvision's recipe"
+    )
     options = parser.parse_args()
     torch.set_num_threads(available_cores())
     shared = {
@@ -152,7 +187,7 @@ def main() -> None:
         f"{'':<42}" + "".join(f"{each:>9}" for each in ("first", "second", "lowest", "last", "best", "CPU s"))
     )
     candidates = PRETRAINED if options.pretrained else SCRATCH
-    for name, figures in rows(pictures, shared, candidates, options.seeds):
+    for name, figures in rows(pictures, shared, candidates[: 1 if options.brief else None], options.seeds):
         *shares, seconds = figures.values()
         print(f"{name:<42}" + "".join(f"{each:>9.3f}" for each in shares) + f"{seconds:>9.1f}", flush=True)
         table[name] = figures

@@ -26,6 +26,9 @@ from .split import Split, split_of
 from .task import Judgement, Progress, Scores, Setup, Step
 from .weights import load_weights
 
+#: docs/adr/0013: from 128 px on fine-tuning was unsteady without it.
+_FINE_TUNING_CLIP = 1.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassificationTask:
@@ -40,7 +43,11 @@ class ClassificationTask:
     criterion: Losses
     device: torch.device
     group: Group
-    clip = None
+
+    @property
+    def clip(self) -> float | None:
+        """Of a backbone that keeps its statistics: nothing else holds back a step that upsets its maps."""
+        return _FINE_TUNING_CLIP if self.config.pretrained else None
 
     @property
     def eval_steps(self) -> int:

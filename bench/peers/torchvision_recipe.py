@@ -4,6 +4,7 @@ Its default rate is 0.1 for 256 images a step, over all devices; the rate falls 
 offers, as a step every 30 epochs means nothing in a short run.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,20 +78,25 @@ def evaluate(model: nn.Module, criterion: nn.Module, loader: Any, device: str) -
     return hits / len(loader.dataset)
 
 
-def main() -> None:
-    case = Case.from_argument()
-    torch.set_num_threads(1)
+def run(case: Case) -> Iterator[float]:
+    """The accuracy after each epoch; at the end the model is on disk."""
     train_loader, val_loader = _data_loader(case, "train"), _data_loader(case, "val")
     model = make_model(case, len(train_loader.dataset.classes)).to(case.device)  # type: ignore[attr-defined]
     criterion = nn.CrossEntropyLoss()
     rate = 0.01 if case.pretrained else 0.1 * case.batch / 256
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, weight_decay=1e-4)
     lr_scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=case.epochs)
-    for epoch in range(1, case.epochs + 1):
+    for _ in range(case.epochs):
         train_one_epoch(model, criterion, optimizer, train_loader, case.device)
         lr_scheduler.step()
-        say_epoch(epoch, evaluate(model, criterion, val_loader, case.device))
+        yield evaluate(model, criterion, val_loader, case.device)
     torch.save(model.state_dict(), Path(case.out) / "model.pth")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for epoch, accuracy in enumerate(run(Case.from_argument()), 1):
+        say_epoch(epoch, accuracy)
     say_saved()
 
 

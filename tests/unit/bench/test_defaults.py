@@ -4,7 +4,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from bench.defaults import PRETRAINED, SCRATCH, Pictures, measure
+from bench.defaults import PRETRAINED, SCRATCH, Pictures, Train, accuracies, measure, torchvision_accuracies
 from chalicelib.contract.config import TrainingConfig
 
 TINY = {
@@ -30,10 +30,11 @@ def test_candidates_can_be_trained_with(own: dict[str, object]) -> None:
     TrainingConfig.from_json(own).resolved()
 
 
-def test_figures_are_of_real_runs() -> None:
-    """A candidate is trained on all pictures: its figures are shares, in the order that their names say."""
+@pytest.mark.parametrize("train", [accuracies, torchvision_accuracies])
+def test_figures_are_of_real_runs(train: Train) -> None:
+    """A side is trained on all pictures: its figures are shares, in the order that their names say."""
     pictures = Pictures.of(labelled())
-    figures = measure(pictures, TINY, seeds=1)
+    figures = measure(pictures, TINY, seeds=1, train=train)
     assert len(pictures.manifest.entries) == 12
     assert 0 <= figures["lowest"] <= figures["last"] <= figures["best"] <= 1
     assert figures["cpu_seconds"] > 0

@@ -272,6 +272,13 @@ def test_clipping_bounds_the_step() -> None:
     assert 0 < torch.stack(moved).sum().sqrt() <= config.learning_rate * 1e-3 * 1.001
 
 
+@pytest.mark.parametrize(("pretrained", "clip"), [(True, 1.0), (False, None)])
+def test_fine_tuning_is_clipped(pretrained: bool, clip: float | None) -> None:
+    """What keeps its backbone's statistics takes no step that upsets them; training from scratch is free."""
+    task, _ = make_work(make_config(pretrained=pretrained))
+    assert task.clip == clip
+
+
 @dataclass
 class Clipped:
     """A task that clips."""
