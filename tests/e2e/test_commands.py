@@ -99,7 +99,7 @@ def test_taken_port_is_told_in_one_line(up: Up) -> None:
 def test_demo_trains_to_the_promised_accuracy(mark: str) -> None:
     """`make demo`, in one epoch, ends by itself as good as its head at least, and leaves nothing running.
 
-    That all twelve come to 0.98 is in the README, word for word as they printed it.
+    What all twelve come to is in the README, word for word as they printed it.
     """
     demo = subprocess.Popen(
         [sys.executable, "-m", "examples.digits"],
