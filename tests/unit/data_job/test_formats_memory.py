@@ -13,8 +13,8 @@ from data_job.names import named
 
 from .archives import Item, entries_of
 
-IMAGES = 20_000
-ALLOWED = 2_500_000
+IMAGES = 10_000
+ALLOWED = 2_000_000
 BOX = {"label": "x", "box": [1, 2, 3, 4]}
 
 
@@ -60,7 +60,7 @@ def _peak(work) -> int:
     ],
 )
 def test_reading_takes_no_more_for_more(format, name, made):
-    """20,000 labels are read in the memory of a few."""
+    """Ten thousand labels are read in the memory of a few."""
     file = io.BytesIO(made())
     with Archive(file, name) as archive:
         assert sum(1 for _ in read(format, archive)) == IMAGES
