@@ -1,4 +1,4 @@
-"""In-memory repositories: dictionaries with the conditions of services/ports.py."""
+"""In-memory repositories: dictionaries with the conditions of services/*ports.py."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

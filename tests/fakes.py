@@ -1,4 +1,4 @@
-"""In-memory ports, as small as they can be while they honour every condition of services/ports.py."""
+"""In-memory ports, as small as they can be while they honour every condition of services/*ports.py."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

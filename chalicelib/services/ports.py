@@ -1,4 +1,4 @@
-"""What the use-cases need from the world, one narrow Protocol a need.
+"""What the use-cases need from the world, one narrow Protocol a need; others by subject, in `*_ports`.
 
 `tests/fakes.py` and `chalicelib/adapters` both implement them; tests/contract runs the same tests
 against the two.
